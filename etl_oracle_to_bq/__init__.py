@@ -1,0 +1,1 @@
+"""Loads Oracle views into BigQuery: config → plan → extract → stage → load → commit → record."""
