@@ -1,0 +1,50 @@
+"""The three roles: viewer, operator, administrator."""
+
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+VIEWER = (
+    "view_datastore",
+    "view_datasource",
+    "view_etltransaction",
+    "view_logerror",
+)
+OPERATOR = (*VIEWER, "run_datasource", "acknowledge_logerror")
+ADMINISTRATOR = (
+    *OPERATOR,
+    "add_datastore",
+    "change_datastore",
+    "delete_datastore",
+    "add_datasource",
+    "change_datasource",
+    "delete_datasource",
+    "purge_etltransaction",
+)
+ROLES = {"viewer": VIEWER, "operator": OPERATOR, "administrator": ADMINISTRATOR}
+
+
+def create_roles(apps, schema_editor):
+    # Django makes permissions after the last migration; the roles need them now.
+    config = apps.get_app_config("catalog")
+    config.models_module = True
+    create_permissions(config, apps=apps, verbosity=0, using=schema_editor.connection.alias)
+    config.models_module = None
+    Group = apps.get_model("auth", "Group")
+    Permission = apps.get_model("auth", "Permission")
+    for role, codenames in ROLES.items():
+        group, _ = Group.objects.get_or_create(name=role)
+        permissions = Permission.objects.filter(
+            content_type__app_label="catalog", codename__in=codenames
+        )
+        if permissions.count() != len(codenames):
+            raise RuntimeError(f"Permissions of role {role} are missing.")
+        group.permissions.set(permissions)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("catalog", "0001_initial"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("contenttypes", "0002_remove_content_type_name"),
+    ]
+    operations = [migrations.RunPython(create_roles, migrations.RunPython.noop)]

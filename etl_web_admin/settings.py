@@ -1,0 +1,220 @@
+"""Django settings of the admin site and of the configuration database.
+
+Read from the environment, then from the file that `ETL_ENV_FILE` names, else from `.env` in
+the checkout. The site's own settings are listed in `SITE_SETTINGS`; README's table is
+asserted from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import lazy
+from dotenv import dotenv_values
+
+from etl_web_admin.secret_key import read_or_make
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Name, default as shown, what it is for.
+SITE_SETTINGS: tuple[tuple[str, str, str], ...] = (
+    (
+        "ETL_DATABASE_URL",
+        "`etl_config_transaction.db` in the checkout",
+        "configuration database: `sqlite:////path/file.db` or `postgres://user:password@host/name`",
+    ),
+    (
+        "ETL_SECRET_KEYS",
+        "none, required for passwords",
+        "keys of the stored Oracle passwords, comma separated, the first one encrypts",
+    ),
+    ("ETL_TIME_ZONE", "`UTC`", "time zone of the site's pages, e.g. `Asia/Bangkok`"),
+    ("DJANGO_SECRET_KEY", "made once, beside the database", "key that signs the site's sessions"),
+    ("ETL_SITE_HOSTS", "`localhost,127.0.0.1`", "host names under which the site answers"),
+    ("ETL_SITE_HTTPS", "`0`", "`1` behind a TLS proxy: secure cookies, HSTS, redirect to https"),
+    ("ETL_SITE_SESSION_HOURS", "`8`", "a session ends this long after its last page"),
+    ("ETL_SITE_DEBUG", "`0`", "`1` for developers only: error pages with details"),
+    ("ETL_ADMINS", "none", "mail addresses that are told of failures, comma separated"),
+    ("EMAIL_HOST", "none: no mail is sent", "SMTP server"),
+    ("EMAIL_PORT", "`25`", "its port"),
+    ("EMAIL_HOST_USER", "none", "its user"),
+    ("EMAIL_HOST_PASSWORD", "none", "its password"),
+    ("EMAIL_USE_TLS", "`0`", "`1` for STARTTLS"),
+    ("EMAIL_USE_SSL", "`0`", "`1` for TLS from the first byte"),
+    ("ETL_MAIL_FROM", "`etl@localhost`", "sender of the mails"),
+)
+
+
+def _environment() -> Mapping[str, str]:
+    named = os.environ.get("ETL_ENV_FILE")
+    path = Path(named) if named else CHECKOUT / ".env"
+    if named and not path.is_file():
+        raise ImproperlyConfigured(f"ETL_ENV_FILE names {path}, and there is no such file.")
+    values = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
+    return {**{name: value or "" for name, value in values.items()}, **os.environ}
+
+
+ENVIRONMENT = _environment()
+
+
+def _text(name: str, default: str = "") -> str:
+    return ENVIRONMENT.get(name, "").strip() or default
+
+
+def _list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in _text(name, default).split(",") if part.strip()]
+
+
+def _number(name: str, default: int) -> int:
+    text = _text(name, str(default))
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number above 0.")
+    return int(text)
+
+
+def _flag(name: str) -> bool:
+    text = _text(name, "0")
+    if text not in ("0", "1"):
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be 0 or 1.")
+    return text == "1"
+
+
+def _database(url: str) -> dict[str, Any]:
+    database: dict[str, Any] = {**dj_database_url.parse(url)}
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        # Many short writers (the runs of a night) beside readers (the site): without WAL and
+        # IMMEDIATE most of their transactions fail with "database is locked".
+        database["OPTIONS"] = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    return database
+
+
+DATABASES = {
+    "default": _database(
+        _text(
+            "ETL_DATABASE_URL", f"sqlite:///{(CHECKOUT / 'etl_config_transaction.db').as_posix()}"
+        )
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Folders of the ETL: the site only links to logs, and keeps its session key here when the
+# database is a server.
+DATA_FOLDER = Path(_text("ETL_DATA_DIR") or CHECKOUT / "var").resolve()
+
+
+@cache
+def _secret_key() -> str:
+    key = _text("DJANGO_SECRET_KEY")
+    if key:
+        return key
+    database = DATABASES["default"]
+    beside = DATA_FOLDER
+    if database["ENGINE"] == "django.db.backends.sqlite3" and database["NAME"] != ":memory:":
+        beside = Path(database["NAME"]).resolve().parent
+    return read_or_make(beside / ".etl_site_secret_key")
+
+
+# Made on first use: the command line, which signs nothing, leaves no file behind.
+SECRET_KEY = lazy(_secret_key, str)()
+
+ETL_SECRET_KEYS = _list("ETL_SECRET_KEYS")
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "etl_web_admin.catalog",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "etl_web_admin.static.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "etl_web_admin.urls"
+WSGI_APPLICATION = "etl_web_admin.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = _text("ETL_TIME_ZONE", "UTC")
+
+STATIC_URL = "static/"
+STATIC_ROOT = CHECKOUT / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "etl_web_admin.static.HashedWhenCollected"},
+}
+# Without collectstatic (runserver, tests) the files come straight from the packages.
+WHITENOISE_USE_FINDERS = True
+
+DEBUG = _flag("ETL_SITE_DEBUG")
+ALLOWED_HOSTS = _list("ETL_SITE_HOSTS", "localhost,127.0.0.1")
+HTTPS = _flag("ETL_SITE_HTTPS")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = _number("ETL_SITE_SESSION_HOURS", 8) * 3600
+SESSION_SAVE_EVERY_REQUEST = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = False
+
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+EMAIL_HOST = _text("EMAIL_HOST")
+EMAIL_PORT = _number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = _text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = _text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = _flag("EMAIL_USE_TLS")
+EMAIL_USE_SSL = _flag("EMAIL_USE_SSL")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _text("ETL_MAIL_FROM", "etl@localhost")
+ADMINS = [(address, address) for address in _list("ETL_ADMINS")]
