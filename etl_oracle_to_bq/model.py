@@ -347,6 +347,7 @@ class Plan:
     batch_size: int
     transform: str
     imported_at: datetime
+    expected_rows: int | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -1,0 +1,413 @@
+"""The story of one view: config, plan, extract, stage, load, commit, record.
+
+Nothing is written to the target before the one commit job; the watermark moves after it.
+Whatever dies in between is settled by the next run of the view, which asks BigQuery whether
+the dead run's commit job took effect.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from etl_oracle_to_bq import catalog, extract, load, plan as planning, stage
+from etl_oracle_to_bq.errors import Busy, CatalogError, DestinationError, EtlError, StageError
+from etl_oracle_to_bq.heart import Heart
+from etl_oracle_to_bq.model import (
+    CommitMethod,
+    Counts,
+    Plan,
+    Request,
+    RunStatus,
+    Source,
+    Table,
+    WriteDisposition,
+)
+from etl_oracle_to_bq.settings import Settings
+from etl_oracle_to_bq.transfer import Transfer, move_rows
+
+log = logging.getLogger(__name__)
+
+# With no staged rows these change nothing in the target, so no job is sent.
+NOTHING_TO_COMMIT = {CommitMethod.COPY_APPEND, CommitMethod.INSERT_NEW, CommitMethod.MERGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a run works with; made once for a process by the command line."""
+
+    settings: Settings
+    catalog: catalog.Catalog
+    warehouse: load.Warehouse
+    progress: Callable[[str, Counts, str], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock."""
+
+    view: str
+    run_id: str
+    status: RunStatus
+    counts: Counts
+    load_type: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    watermark: datetime | None = None
+    warnings: list[str] = field(default_factory=list)
+    error: EtlError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the view is loaded, else the error's."""
+        return self.error.exit_code if self.error else 0
+
+
+def run_view(tools: Tools, source: Source, request: Request) -> Outcome:
+    """Load one view; never raises an EtlError, the outcome carries it.
+
+    On failure the transaction is FAILED, a log error is written, and target and watermark
+    stand as before. Raises only KeyboardInterrupt, after recording it.
+    """
+    try:
+        run = _claim(tools, source, request)
+    except EtlError as error:
+        error.view = error.view or source.view
+        error.step = error.step or "config"
+        if not isinstance(error, Busy):
+            tools.catalog.record_error(error, _trace(error))
+        return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
+    return run.to_the_end()
+
+
+def explain(tools: Tools, source: Source, request: Request) -> Plan:
+    """Tonight's plan of one view; changes nothing in Oracle, BigQuery or the catalog."""
+    with extract.connect(source.store, _limits(tools.settings)) as session:
+        plan = _plan(tools, source, request, session)
+        return _after_probe(plan, source, session.counts(plan.probe))
+
+
+def _claim(tools: Tools, source: Source, request: Request) -> _Run:
+    """Settle what dead runs left, then hold the view. Raises Busy."""
+    for dead in tools.catalog.dead_runs(source):
+        settle(tools, source, dead)
+    handle = tools.catalog.start(source, request)
+    fresh = tools.catalog.source(source.id)
+    return _Run(tools, fresh, request, handle)
+
+
+def settle(tools: Tools, source: Source, dead: catalog.DeadRun) -> None:
+    """Find out what became of a dead run's commit, record it and clear its leftovers.
+
+    Its commit job id is used up on the way, so that a holder that was only paused can never
+    commit after this. Raises DestinationError when BigQuery cannot be asked.
+    """
+    settled = tools.warehouse.settle(dead.run_id) if dead.planned else load.NEVER_COMMITTED
+    tools.catalog.settle(dead, settled.committed, settled.counts)
+    if dead.planned:
+        tools.warehouse.drop_staging_of(source.dataset, dead.run_id)
+    stage.remove_folder(tools.settings.work_folder / dead.run_id)
+    log.warning("run %s of %s settled: committed=%s", dead.run_id, source.view, settled.committed)
+
+
+def _plan(tools: Tools, source: Source, request: Request, session: extract.OracleSession) -> Plan:
+    view = session.describe(source.view)
+    moment = session.moment()
+    moment = session.flashback_allowed(view, moment)
+    existing = tools.warehouse.describe(source.dataset, source.target)
+    if moment.scn is None:
+        session.begin_snapshot()
+    return planning.make(source, view, moment, existing, request)
+
+
+def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
+    verdict = planning.probe_verdict(plan, counted, source)
+    return replace(
+        plan,
+        query=verdict.query,
+        window=verdict.window,
+        watermark=verdict.watermark,
+        warnings=(*plan.warnings, *verdict.warnings),
+    )
+
+
+def _limits(settings: Settings) -> extract.Limits:
+    return extract.Limits(
+        connect_seconds=settings.connect_seconds, call_seconds=settings.call_seconds
+    )
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+class _Run:
+    """One claimed run; its methods are the steps, in order."""
+
+    def __init__(
+        self, tools: Tools, source: Source, request: Request, handle: catalog.RunHandle
+    ) -> None:
+        self.tools = tools
+        self.source = source
+        self.request = request
+        self.handle = handle
+        self.counts = Counts()
+        self.outcome = Outcome(source.view, handle.run_id, RunStatus.RUNNING, self.counts)
+        self.step, self._since, self.attempt = "config", time.monotonic(), 1
+        self.unsettled = False
+        self.folder: Path = tools.settings.work_folder / handle.run_id
+        self.heart = Heart(tools.catalog, handle, tools.settings.lease_seconds, self._pulse)
+
+    def to_the_end(self) -> Outcome:
+        with self.heart:
+            try:
+                self._with_retries()
+            except EtlError as error:
+                self._failed(error)
+            except KeyboardInterrupt as stop:
+                self._failed(StageError("The run was stopped from outside.", code="stopped"))
+                raise stop
+            # The last line of defence of an unattended run: told, recorded, never swallowed.
+            except Exception as bug:  # noqa: BLE001
+                self._failed(_unexpected(bug))
+        return self.outcome
+
+    def _with_retries(self) -> None:
+        attempts = self.tools.settings.attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                self.attempt = attempt
+                self._attempt(attempt)
+                return
+            except EtlError as error:
+                if not error.transient or attempt == attempts or self.step == "commit":
+                    raise
+                self._pause_before(attempt + 1, error)
+
+    def _pause_before(self, attempt: int, error: EtlError) -> None:
+        pause = self.tools.settings.retry_seconds * 2 ** (attempt - 2) * random.uniform(0.8, 1.2)  # noqa: S311
+        self.outcome.warnings.append(
+            f"Try {attempt - 1} failed at step {self.step}: {error.code}: {error}. Tried again."
+        )
+        log.warning("%s: %s; next try in %.1f s", self.source.view, error, pause)
+        stage.remove_folder(self.folder)
+        self.heart.pause(pause)
+
+    def _attempt(self, attempt: int) -> None:
+        self.counts.extracted = self.counts.staged = self.counts.loaded = 0
+        self.counts.staged_bytes = 0
+        self._enter("plan")
+        with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
+            plan = self._planned(session)
+            staging = self._prepared(plan, attempt)
+            try:
+                self._moved(session, plan, staging, attempt)
+            except EtlError:
+                self._drop(staging)
+                raise
+        self._commit(plan, staging)
+
+    def _planned(self, session: extract.OracleSession) -> Plan:
+        plan = _plan(self.tools, self.source, self.request, session)
+        plan = _after_probe(plan, self.source, session.counts(plan.probe))
+        self.outcome.load_type = plan.load_type
+        self.tools.catalog.save_plan(self.handle, self.source, planning.as_dict(plan))
+        return plan
+
+    def _prepared(self, plan: Plan, attempt: int) -> Table:
+        """Create or widen the target, empty as it is, and make the staging table."""
+        warehouse = self.tools.warehouse
+        if plan.creates_target:
+            warehouse.create_target(plan.target, f"Loaded from Oracle view {plan.view}")
+        elif plan.additions:
+            warehouse.add_columns(plan.target, plan.additions)
+        return warehouse.create_staging(plan.target, self.handle.run_id, attempt)
+
+    def _moved(
+        self, session: extract.OracleSession, plan: Plan, staging: Table, attempt: int
+    ) -> None:
+        settings = self.tools.settings
+        transfer = Transfer(
+            session=session,
+            warehouse=self.tools.warehouse,
+            plan=plan,
+            staging=staging,
+            folder=stage.work_folder(settings.work_folder, self.handle.run_id),
+            limits=stage.StageLimits(settings.part_bytes, settings.stage_limit_bytes),
+            transform=self._transform(plan),
+            job_id=lambda part: load.job_id(self.handle.run_id, f"part{attempt}x{part:05d}"),
+            check=self._check,
+            enter=self._enter,
+        )
+        self.outcome.warnings += plan.warnings
+        self.outcome.warnings += move_rows(transfer, self.counts)
+
+    def _transform(self, plan: Plan) -> stage.Transform | None:
+        if not plan.transform:
+            return None
+        return stage.load_transforms(self.tools.settings.transforms_module)[plan.transform]
+
+    def _check(self) -> None:
+        self.heart.check()
+        self.tools.progress(self.source.view, self.counts, self.step)
+
+    def _commit(self, plan: Plan, staging: Table) -> None:
+        self._enter("commit")
+        warehouse, counts = self.tools.warehouse, self.counts
+        self._counts_agree(plan, staging)
+        status = RunStatus.SUCCEEDED if counts.staged else RunStatus.NO_ROWS
+        jobs: tuple[str, ...] = ()
+        if counts.staged or plan.commit not in NOTHING_TO_COMMIT:
+            if plan.keys:
+                warehouse.check_keys(staging, plan.keys, plan.incremental)
+            self.heart.verify()
+            jobs = self._committed(plan, staging)
+        self._enter("record")
+        self._record(plan, status, jobs)
+        self._tidy(plan, staging)
+
+    def _counts_agree(self, plan: Plan, staging: Table) -> None:
+        counts, found = self.counts, self.tools.warehouse.staged_rows(staging)
+        numbers = {
+            "counted in Oracle": plan.expected_rows,
+            "extracted": counts.extracted,
+            "staged": counts.staged,
+            "loaded": counts.loaded,
+            "in the staging table": found,
+        }
+        if len(set(numbers.values())) > 1:
+            told = ", ".join(f"{rows} {where}" for where, rows in numbers.items())
+            raise StageError(
+                f"The rows of {plan.view} do not agree: {told}. Nothing was committed.",
+                code="counts-disagree",
+            )
+        previous = self._usual_rows(plan)
+        self.outcome.warnings += planning.volume_verdict(
+            self.source, previous, counts.staged, plan.disposition
+        )
+
+    def _usual_rows(self, plan: Plan) -> int | None:
+        if plan.disposition is WriteDisposition.REPLACE:
+            return plan.target.rows
+        return self.tools.catalog.usual_rows(self.source, plan.load_type)
+
+    def _committed(self, plan: Plan, staging: Table) -> tuple[str, ...]:
+        """Send the commit job; when its answer is lost, find out what became of it."""
+        warehouse, counts = self.tools.warehouse, self.counts
+        try:
+            done = warehouse.commit(plan, staging, self.handle.run_id)
+        except Busy:
+            raise
+        except EtlError as error:
+            self.unsettled = True
+            done = warehouse.settle(self.handle.run_id)
+            self.unsettled = False
+            if not done.committed:
+                raise error
+        counts.inserted, counts.updated, counts.deleted = done.inserted, done.updated, done.deleted
+        counts.bytes_billed = warehouse.bytes_billed
+        return (done.job_id,)
+
+    def _record(self, plan: Plan, status: RunStatus, jobs: tuple[str, ...]) -> None:
+        try:
+            self.tools.catalog.succeed(self.handle, self._pulse(), status, jobs)
+        except CatalogError as error:
+            raise CatalogError(
+                f"{plan.view} was committed in BigQuery, but that could not be recorded: {error} "
+                "The next run of the view finds it out and records it.",
+                code=error.code,
+            ) from error
+        self.outcome.status, self.outcome.watermark = status, plan.watermark
+
+    def _tidy(self, plan: Plan, staging: Table) -> None:
+        """What follows a recorded commit; trouble here is a warning, the figures are right."""
+        warehouse, source = self.tools.warehouse, self.source
+        chores: list[tuple[str, Callable[[], object]]] = [
+            ("labels of the target", lambda: warehouse.ensure_ownership(plan.target)),
+            ("staging table", lambda: warehouse.drop_staging(staging)),
+            ("work folder", lambda: stage.remove_folder(self.folder)),
+            ("load status", lambda: warehouse.write_load_status(source.dataset, self._status())),
+        ]
+        if plan.keys:
+            chores.append(
+                (
+                    "view of the latest rows",
+                    lambda: warehouse.refresh_latest_view(plan.target, plan.keys, plan.incremental),
+                )
+            )
+        trouble = [text for what, chore in chores if (text := _tried(what, chore))]
+        if trouble:
+            self.outcome.warnings += trouble
+            self.tools.catalog.add_warnings(self.handle, self.outcome.warnings)
+
+    def _status(self) -> load.LoadStatus:
+        outcome = self.outcome
+        loaded = outcome.error is None
+        return load.LoadStatus(
+            source=self.source.id,
+            view=self.source.view,
+            target=self.source.target,
+            state=str(outcome.status),
+            watermark=outcome.watermark,
+            loaded=loaded,
+            rows=self.counts.loaded if loaded else None,
+            message=str(outcome.error or ""),
+        )
+
+    def _failed(self, error: EtlError) -> None:
+        error.view, error.run_id = self.source.view, self.handle.run_id
+        error.step = error.step or self.step
+        self.outcome.status, self.outcome.error = RunStatus.FAILED, error
+        log.error("%s failed at step %s: %s: %s", error.view, error.step, error.code, error)
+        if self.folder.is_dir():
+            stage.keep_failed(self.folder, self.tools.settings.errors_folder)
+        try:
+            self.tools.catalog.fail(
+                self.handle, self._pulse(), error, _trace(error), self.unsettled
+            )
+        except CatalogError as gone:
+            log.error("the failure could not be recorded either: %s", gone)  # noqa: TRY400
+            return
+        if not isinstance(error, Busy | DestinationError):
+            _tried(
+                "load status",
+                lambda: self.tools.warehouse.write_load_status(self.source.dataset, self._status()),
+            )
+
+    def _drop(self, staging: Table) -> None:
+        self.outcome.warnings += filter(
+            None, [_tried("staging table", lambda: self.tools.warehouse.drop_staging(staging))]
+        )
+
+    def _enter(self, step: str) -> None:
+        """Begin a step; what went by since the last call belongs to the one before."""
+        now = time.monotonic()
+        seconds = self.outcome.seconds
+        seconds[self.step] = seconds.get(self.step, 0.0) + now - self._since
+        self.step, self._since = step, now
+
+    def _pulse(self) -> catalog.Progress:
+        return catalog.Progress(
+            self.counts, self.step, self.outcome.seconds, self.outcome.warnings, self.attempt
+        )
+
+
+def _tried(what: str, chore: Callable[[], object]) -> str:
+    """Do it; what went wrong, as a warning, or ''."""
+    try:
+        chore()
+    except EtlError as error:
+        log.warning("%s: %s", what, error)
+        return f"The {what} could not be brought up to date: {error.code}: {error}"
+    return ""
+
+
+def _unexpected(bug: Exception) -> EtlError:
+    error = EtlError(f"{type(bug).__name__}: {bug}", code="unexpected")
+    error.__cause__ = bug
+    return error
