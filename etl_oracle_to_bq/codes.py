@@ -1,6 +1,12 @@
-"""The registry of error codes: for each its kind, and one plain-words action.
+"""The registry of error codes: for each its kind, its meaning and one plain-words action.
 
-(Filled in by the errors work; README's table, the mails and the admin site are made from it.)
+Three families share it: codes of our own (lower-case slugs), Oracle's and its driver's
+(ORA-nnnnn, DPY-nnnn), and BigQuery's reasons (camelCase, as in ErrorProto.reason).
+README's table, the mails and the admin site are made from it; `errors.EtlError.action`
+reads it. The kind is the name of a class of `errors`, which holds the exit code.
+
+Sources: https://docs.oracle.com/error-help/db/ for ORA codes, the driver's `errors.py` for
+DPY codes, https://docs.cloud.google.com/bigquery/docs/error-messages for reasons.
 """
 
 from __future__ import annotations
@@ -16,10 +22,384 @@ class Code(NamedTuple):
     meaning: str
     action: str
 
+    @property
+    def transient(self) -> bool:
+        """True when another try may work."""
+        return self.kind.endswith("Unavailable")
 
-CODES: dict[str, Code] = {}
+
+KIND_ACTIONS: dict[str, str] = {
+    "EtlError": "Read the traceback in Log Error and report it to whoever maintains this program.",
+    "ConfigError": "Correct the data source, the data store or the .env file, then run the view again.",
+    "SourceError": "Show the ORA or DPY code to the database administrator; nothing was loaded.",
+    "SourceUnavailable": "Nothing was loaded; run the view again, and if it stays so, ask the "
+    "database administrator whether the database and the network are up.",
+    "SchemaMismatch": "Compare the differences listed with the view and the target, then change "
+    "one of them or the schema policy of the data source.",
+    "StageError": "Look at the column and the rows that the message names; nothing was loaded.",
+    "DestinationError": "Read BigQuery's reason in the message; the target is as it was before.",
+    "DestinationUnavailable": "The target is as it was before; run the view again later.",
+    "CatalogError": "Check that the configuration database exists, is migrated and can be written "
+    "by this account.",
+    "Busy": "Wait until the other run has ended, or stop it in ETL Transaction.",
+}
+
+
+def _rows(kind: str, *rows: tuple[str, str, str]) -> list[Code]:
+    return [Code(code, kind, meaning, action) for code, meaning, action in rows]
+
+
+# One row, one or two lines: the tables stay readable only without the formatter.
+# fmt: off
+_OWN_CONFIG = _rows(
+    "ConfigError",
+    ("unknown-view", "No data source or no Oracle view has this name, or the account cannot see it.",
+     "Compare the name with `python -m etl_oracle_to_bq list`, and ask for READ on the view."),
+    ("ambiguous-view", "Several data sources or schemas have a view of this name.",
+     "Name it as OWNER.VIEW."),
+    ("unknown-store", "No data store has this name.",
+     "Compare the name with the Data Store page of the admin site."),
+    ("unknown-column", "The data source names a column that the view does not have.",
+     "Compare the columns of the data source with the view; a column may have been renamed."),
+    ("missing-setting", "A setting that this command needs is absent.",
+     "Set it in the .env file; .env.example says what it is for."),
+    ("invalid-setting", "A setting has a value that is not allowed.",
+     "Correct the value in the .env file; the message says what is allowed."),
+    ("invalid-source", "The data source breaks one or more rules.",
+     "Open the data source in the admin site, correct each point of the message and save it."),
+    ("invalid-request", "The options of the command contradict each other or the data source.",
+     "Read the message and change the options; --help explains them."),
+    ("unknown-transform", "The transform of the data source is not registered.",
+     "Register it in TRANSFORMS of the module that ETL_TRANSFORMS_MODULE names, or clear it."),
+    ("unsupported-type", "A column has an Oracle type that cannot be loaded.",
+     "Leave the column out of the view, or convert it to text in the view."),
+    ("invalid-type", "A column type override is not possible for the Oracle type of the column.",
+     "Choose one of the types that the message lists, or remove the override."),
+    ("watermark-scope", "The view, incremental column or target changed since the watermark was set.",
+     "Run `python -m etl_oracle_to_bq watermark VIEW --keep` to go on from it, or --reset "
+     "to begin with a first load."),
+    ("foreign-target", "The target table exists and was not made by this data source.",
+     "Choose another target, or tick `adopt` in the data source when it may be written."),
+    ("target-not-empty", "A first load would append every row to a table that already has rows.",
+     "Run it with --full to replace the rows, or set the watermark to where the table ends."),
+)
+
+_OWN_OTHER = [
+    *_rows(
+        "SchemaMismatch",
+        ("schema-mismatch", "The view and the target table differ.",
+         "Change the view or the target, set a column type in the data source, or choose "
+         "the schema policy `add columns` when only new columns are missing."),
+        ("column-collision", "Two columns of the view get the same name in BigQuery.",
+         "Give one of the two another alias in the view."),
+        ("transform-mismatch", "The transform changed the planned columns or their types.",
+         "Correct the transform so that it returns exactly the columns and types it was given."),
+    ),
+    *_rows(
+        "StageError",
+        ("value-does-not-fit", "A value cannot be held by the planned column without loss.",
+         "Run the query of the message to see the rows; correct them, or set a wider "
+         "column type in the data source."),
+        ("bad-dates", "The view holds dates before year 1, which BigQuery cannot hold.",
+         "Run the query of the message and correct the dates, or choose NULL for bad dates "
+         "in the data source."),
+        ("bad-text", "A text value is not valid UTF-8.",
+         "Find the row with UTL_I18N.VALIDATE_CHARACTER_ENCODING and correct the text."),
+        ("disk-full", "The disk or the limit for staged parts is full.",
+         "Free space where the work folder is, raise the limit, or load in smaller windows."),
+        ("counts-disagree", "Oracle, the staged parts and BigQuery count different numbers of rows.",
+         "Run the view again; if it repeats, the view is not stable within one run: report it."),
+        ("duplicate-keys", "Rows of the same version share one key.",
+         "Correct the key columns of the data source, or the view."),
+        ("null-keys", "Rows have no value in a key column.",
+         "Correct the key columns of the data source, or leave such rows out of the view."),
+        ("empty-replace", "The view returned no rows, and the target has some.",
+         "Check the view (E-Business Suite context?); allow empty results in the data "
+         "source when this is right."),
+        ("shrunk-result", "The view returned far fewer rows than the target has.",
+         "Check the view; raise the shrink limit of the data source when this is right."),
+        ("stopped", "The run was stopped from outside.",
+         "Nothing was loaded; run the view again when you wish."),
+    ),
+    *_rows(
+        "DestinationError",
+        ("partition-limit", "The rows fall into more partitions than BigQuery takes.",
+         "Load a shorter window with --from and --to, or choose a coarser partition type."),
+    ),
+    *_rows(
+        "CatalogError",
+        ("catalog-missing", "The configuration database does not exist or was never migrated.",
+         "Check ETL_DATABASE_URL; run `python etl_web_admin/manage.py migrate` for a new one."),
+        ("catalog-newer", "The configuration database was migrated by a newer version.",
+         "Update this program to the version that the other hosts run."),
+        ("catalog-locked", "The configuration database stayed locked longer than the timeout.",
+         "See which program holds it open (DB Browser with unsaved changes?) and close it."),
+        ("catalog-unreadable", "The configuration database cannot be opened, read or written.",
+         "Check the path in ETL_DATABASE_URL and the rights of this account on its folder."),
+    ),
+    *_rows(
+        "Busy",
+        ("lease-held", "Another live run holds the view.",
+         "Wait until it has ended, or stop it in ETL Transaction."),
+        ("lease-lost", "Another run took the view over while this one was paused.",
+         "Nothing to do: the other run goes on. Ask why this host was suspended."),
+    ),
+    *_rows(
+        "EtlError",
+        ("run-died", "An earlier run ended without a word: power loss, kill or crash.",
+         "Nothing to do: what it left has been settled."),
+        ("unexpected", "The program met a case that nobody thought of.",
+         "Report the traceback in Log Error; nothing was committed unless the message says so."),
+    ),
+]
+
+_ASK_DBA = "Ask the database administrator; the view itself is the place to look."
+_NO_RETRY = (
+    "Do not run it again before it is corrected: each try counts towards the account's lock."
+)
+_BAD_ROW = (
+    "A row or an expression inside the view fails: run the view's SQL in a SQL tool to find it."
+)
+_RECONNECT = (
+    "Nothing was loaded; run the view again. If it repeats, ask for the firewall's idle limit."
+)
+_WAIT = "The database is starting or stopping: run the view again in some minutes."
+
+_ORACLE = [
+    *_rows(
+        "SourceError",
+        ("ORA-01017", "Wrong user or password.",
+         f"Type the password again in the Data Store. {_NO_RETRY}"),
+        ("ORA-28000", "The account is locked.",
+         "Have the database administrator unlock it, and check the password before the next run."),
+        ("ORA-28001", "The password has expired.",
+         "Have it changed in Oracle, then type the new one in the Data Store."),
+        ("ORA-28002", "The password expires soon.",
+         "Plan its change in Oracle and in the Data Store."),
+        ("ORA-00942", "The view, or a table under it, does not exist or is not granted.",
+         "Check the name, and ask for READ on the view."),
+        ("ORA-00904", "A column does not exist.",
+         "The view changed: open the data source and compare its columns."),
+        ("ORA-01031", "The account lacks a privilege.", "Ask for READ and FLASHBACK on the view."),
+        ("ORA-01045", "The account may not log in.", "Ask for CREATE SESSION."),
+        ("ORA-04063", "The view has errors.", _ASK_DBA),
+        ("ORA-01722", "Text that is not a number is converted inside the view.", _BAD_ROW),
+        ("ORA-01476", "The view divides by zero.", _BAD_ROW),
+        ("ORA-01426", "A number overflows inside the view.", _BAD_ROW),
+        ("ORA-01427", "A subquery of the view returns more than one row.", _BAD_ROW),
+        ("ORA-01438", "A number is larger than its declared precision.", _BAD_ROW),
+        ("ORA-01830", "A date inside the view does not match its format.", _BAD_ROW),
+        ("ORA-01839", "The view makes a day that the month does not have.", _BAD_ROW),
+        ("ORA-01840", "A date text inside the view is too short.", _BAD_ROW),
+        ("ORA-01841", "The view makes a date outside the calendar.", _BAD_ROW),
+        ("ORA-01843", "The view makes a month that does not exist.", _BAD_ROW),
+        ("ORA-01847", "The view makes a day that does not exist.", _BAD_ROW),
+        ("ORA-01850", "The view makes an hour that does not exist.", _BAD_ROW),
+        ("ORA-01858", "A date inside the view holds letters where digits belong.", _BAD_ROW),
+        ("ORA-01861", "A date inside the view does not match its format.", _BAD_ROW),
+        ("ORA-00600", "Oracle met an internal error.",
+         "Send the arguments of the message to the database administrator."),
+        ("ORA-00604", "A statement inside the database failed.", _ASK_DBA),
+        ("ORA-00933", "The SQL is not understood.", "Report the plan of the view."),
+        ("ORA-00936", "The SQL is not understood.", "Report the plan of the view."),
+        ("ORA-01013", "The call was cancelled.", "Run the view again when you wish."),
+        ("ORA-01652", "Temporary space is exhausted.",
+         "Load in smaller windows, or have the temporary tablespace enlarged."),
+        ("ORA-08180", "The snapshot is older than Oracle remembers.",
+         "Run the view again; a new snapshot is taken."),
+        ("ORA-08181", "The snapshot number is not valid.",
+         "Run the view again; on a standby, take snapshot and rows from the same side."),
+        ("ORA-08188", "Something under the view cannot be read as of a snapshot.",
+         "Withdraw FLASHBACK from the account for this view; a read-only transaction is "
+         "used then."),
+        ("ORA-12154", "The connect identifier is not known.",
+         "Check host, port and service in the Data Store."),
+        ("ORA-12505", "The listener does not know the SID.",
+         "Check the SID in the Data Store, or use the service name."),
+        ("ORA-12660", "The server demands native network encryption.",
+         "Tick `thick` in the Data Store and install Oracle Client libraries, or use TCPS."),
+        ("ORA-16000", "The database is open read only and something tried to write.",
+         "The E-Business Suite context cannot be set on a standby: use the primary."),
+    ),
+    *_rows(
+        "SourceUnavailable",
+        ("ORA-01555", "The view takes longer than Oracle keeps undo.",
+         "Load it in smaller windows with --from and --to, at a quiet hour, or have "
+         "undo_retention raised."),
+        ("ORA-22924", "A long text or binary changed and its undo is gone.",
+         "Load it in smaller windows with --from and --to, at a quiet hour."),
+        ("ORA-01466", "A table under the view was changed (DDL, TRUNCATE) after the snapshot.",
+         "Run the view again; if it repeats nightly, move the run away from that job."),
+        ("ORA-00028", "The session was killed.",
+         "Ask the database administrator why, then run again."),
+        ("ORA-01012", "The session has ended.", _RECONNECT),
+        ("ORA-03113", "The connection was lost.", _RECONNECT),
+        ("ORA-03114", "The connection was lost.", _RECONNECT),
+        ("ORA-03135", "The connection was lost.", _RECONNECT),
+        ("ORA-12537", "The connection was closed.", _RECONNECT),
+        ("ORA-12547", "The connection was closed.", _RECONNECT),
+        ("ORA-12570", "The network failed.", _RECONNECT),
+        ("ORA-12571", "The network failed.", _RECONNECT),
+        ("ORA-01033", "The database is starting or stopping.", _WAIT),
+        ("ORA-01034", "The database is down, or has another name.", _WAIT),
+        ("ORA-01089", "The database is stopping.", _WAIT),
+        ("ORA-01090", "The database is stopping.", _WAIT),
+        ("ORA-01092", "The database was stopped.", _WAIT),
+        ("ORA-12514", "The listener does not know the service (yet).",
+         "Check the service name in the Data Store; if it is right, the database is starting."),
+        ("ORA-12528", "The listener lets nobody in for the moment.", _WAIT),
+        ("ORA-12541", "No listener answers at host and port.",
+         "Check host and port in the Data Store, and whether the listener is up."),
+        ("ORA-12170", "The host did not answer in time.",
+         "Check host, port and firewall between this server and the database."),
+        ("ORA-12757", "The instance does not take requests for the moment.", _WAIT),
+        ("ORA-02391", "The account has too many sessions.",
+         "Run fewer views in parallel, or have SESSIONS_PER_USER raised."),
+        ("ORA-00018", "The database has too many sessions.", _WAIT),
+        ("ORA-00020", "The database has too many processes.", _WAIT),
+        ("ORA-02396", "The session was idle longer than its profile allows.",
+         "Have IDLE_TIME lifted for the account, then run the view again."),
+        ("ORA-02399", "The session was open longer than its profile allows.",
+         "Have CONNECT_TIME lifted for the account, or load in smaller windows."),
+        ("ORA-03172", "The standby is too far behind.",
+         "Run the view again later, or use the primary."),
+        ("ORA-04061", "A package was compiled meanwhile.", "Run the view again."),
+        ("ORA-04068", "A package was compiled meanwhile.", "Run the view again."),
+        ("ORA-30006", "A resource stayed busy.", "Run the view again."),
+    ),
+]
+
+_DRIVER = [
+    *_rows(
+        "SourceError",
+        ("DPY-3001", "The server demands something that only thick mode can do, mostly encryption.",
+         "Tick `thick` in the Data Store and install Oracle Client libraries, or use TCPS."),
+        ("DPY-3010", "The database is older than 12.1.",
+         "Tick `thick` in the Data Store and install Oracle Client libraries of version 19."),
+        ("DPY-3012", "The national character set is not AL16UTF16.",
+         "Tick `thick` in the Data Store and install Oracle Client libraries."),
+        ("DPY-3015", "The account has an old password only (10G verifier).",
+         "Have SEC_CASE_SENSITIVE_LOGON switched on and the password set again, or use "
+         "thick mode."),
+        ("DPY-3022", "A timestamp has a named time zone, which the driver cannot read.",
+         "Convert the column with SYS_EXTRACT_UTC in the view."),
+        ("DPY-4000", "The alias is not in tnsnames.ora.",
+         "Check the descriptor in the Data Store, or use host, port and service name."),
+        ("DPY-4026", "A file that the connection needs is missing.",
+         "Check the folder of the wallet in the Data Store."),
+        ("DPY-4027", "There is no folder with a tnsnames.ora.",
+         "Use host, port and service name in the Data Store."),
+        ("DPY-6002", "The server's certificate names another host.",
+         "Check the host in the Data Store and the certificate of the server."),
+        ("DPY-6003", "The listener does not know the SID.",
+         "Check the SID in the Data Store, or use the service name."),
+        ("DPY-6006", "The server's certificate names another host.",
+         "Check the host in the Data Store and the certificate of the server."),
+        ("DPI-1047", "The Oracle Client libraries are not found.",
+         "Install Oracle Instant Client (64 bit) and set its folder, or untick `thick`."),
+    ),
+    *_rows(
+        "SourceUnavailable",
+        ("DPY-1001", "The connection was closed.", _RECONNECT),
+        ("DPY-4011", "The database or the network closed the connection.", _RECONNECT),
+        ("DPY-4024", "One call to Oracle took longer than the call timeout.",
+         "Load in smaller windows, or raise the call timeout in the .env file."),
+        ("DPY-4033", "The session was idle longer than its profile allows.",
+         "Have IDLE_TIME lifted for the account, then run the view again."),
+        ("DPY-6000", "The listener refused the connection.",
+         "Read the cause in the message; the service may be stopped or in restricted mode."),
+        ("DPY-6001", "The listener does not know the service (yet).",
+         "Check the service name in the Data Store; if it is right, the database is starting."),
+        ("DPY-6005", "The database cannot be reached.",
+         "Check host and port in the Data Store, the listener and the firewall."),
+        ("connect-timeout", "The database accepted the connection and then stayed silent.",
+         "Check that host and port lead to an Oracle listener, then run the view again."),
+    ),
+    *_rows(
+        "StageError",
+        ("DPY-4036", "A number does not fit into a 64-bit integer.",
+         "Set the column's type to NUMERIC or BIGNUMERIC in the data source."),
+        ("DPY-4042", "A number has more digits than the planned decimal holds.",
+         "Set the column's type to BIGNUMERIC or STRING, or let the source round bare numbers."),
+        ("DPY-8002", "One batch holds more text than the driver can pack.",
+         "Lower the batch size of the data source."),
+    ),
+]
+
+_AGAIN = "The target is as it was before; run the view again later."
+
+_BIGQUERY = [
+    *_rows(
+        "DestinationError",
+        ("invalid", "The data or the schema is not accepted.",
+         "Read the message; it names the column, the file or the option."),
+        ("invalidQuery", "The SQL is not accepted.",
+         "Report the message and the plan of the view."),
+        ("notFound", "A dataset, table or job does not exist, or is in another location.",
+         "Check the dataset and the location in the .env file and the data source."),
+        ("accessDenied", "The account lacks a right.",
+         "Grant BigQuery Data Editor on the dataset and BigQuery Job User on the project."),
+        ("authenticationFailed", "Google did not accept the credentials.",
+         "Check the credentials file in the .env file and the clock of this server."),
+        ("missingCredentials", "No credentials were found.",
+         "Set GOOGLE_APPLICATION_CREDENTIALS in the .env file."),
+        ("duplicate", "A job or table of this name already exists.",
+         "Run the view again; if it repeats, see who else writes into the dataset."),
+        ("quotaExceeded", "A daily or longer quota is used up.",
+         "Wait ten minutes or more; the message names the quota."),
+        ("resourcesExceeded", "The query needs more than BigQuery gives.",
+         "Load a shorter window with --from and --to."),
+        ("responseTooLarge", "The result is too large.",
+         "Load a shorter window with --from and --to."),
+        ("billingNotEnabled", "The project has no billing.", "Switch billing on for the project."),
+        ("billingTierLimitExceeded", "The query costs more than the project allows.",
+         "Load a shorter window, or raise the limit."),
+        ("bytesBilledLimitExceeded", "The query would bill more than the configured maximum.",
+         "Partition the target, load a shorter window, or raise the maximum in the .env file."),
+        ("blocked", "The project or the account is blocked for the moment.",
+         "Ask the administrator of the Google Cloud project."),
+        ("stopped", "The job was cancelled.", "Run the view again when you wish."),
+        ("notImplemented", "The job asks for something that does not exist.",
+         "Report the message."),
+        ("tableUnavailable", "The table cannot be used for the moment.", _AGAIN),
+    ),
+    *_rows(
+        "DestinationUnavailable",
+        ("rateLimitExceeded", "Too many requests in a short time.", _AGAIN),
+        ("jobRateLimitExceeded", "Too many jobs in a short time.", _AGAIN),
+        ("backendError", "BigQuery failed for the moment.", _AGAIN),
+        ("jobBackendError", "BigQuery failed for the moment.", _AGAIN),
+        ("internalError", "BigQuery failed for the moment.", _AGAIN),
+        ("jobInternalError", "BigQuery failed for the moment.", _AGAIN),
+        ("badGateway", "BigQuery failed for the moment.", _AGAIN),
+        ("resourceInUse", "Another job holds the table.", _AGAIN),
+        ("timeout", "The job took too long.", _AGAIN),
+        ("connectionLost", "The connection to BigQuery was lost.", _AGAIN),
+    ),
+]
+
+# fmt: on
+
+CODES: dict[str, Code] = {
+    row.code: row for row in [*_OWN_CONFIG, *_OWN_OTHER, *_ORACLE, *_DRIVER, *_BIGQUERY]
+}
+
+TRANSIENT_ORACLE: frozenset[str] = frozenset(
+    code for code, row in CODES.items() if row.kind == "SourceUnavailable"
+)
+"""Codes of Oracle and its driver after which a new connection may succeed.
+
+The driver's own `isrecoverable` is False for "cannot connect" (DPY-6005) and True for
+ORA-00600, so it cannot be used alone.
+"""
+
+NEVER_RETRY_LOGIN: frozenset[str] = frozenset({"ORA-01017", "ORA-28000", "ORA-28001", "ORA-01045"})
+"""A login that failed with one of these is never tried again: it counts towards the lock.
+
+Source: https://docs.oracle.com/error-help/db/ora-28000
+"""
 
 
 def action_for(code: str, kind: str) -> str:
-    """The action registered for `code`, else the one of its kind."""
-    return CODES[code].action if code in CODES else kind
+    """What the reader can do about `code`: its own action, else the one of its kind."""
+    return CODES[code].action if code in CODES else KIND_ACTIONS[kind]
