@@ -19,22 +19,24 @@ ADMINISTRATOR = (
     "change_datasource",
     "delete_datasource",
     "purge_etltransaction",
+    "view_logentry",
 )
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "administrator": ADMINISTRATOR}
 
 
 def create_roles(apps, schema_editor):
     # Django makes permissions after the last migration; the roles need them now.
-    config = apps.get_app_config("catalog")
-    config.models_module = True
-    create_permissions(config, apps=apps, verbosity=0, using=schema_editor.connection.alias)
-    config.models_module = None
+    for label in ("catalog", "admin"):
+        config = apps.get_app_config(label)
+        config.models_module = True
+        create_permissions(config, apps=apps, verbosity=0, using=schema_editor.connection.alias)
+        config.models_module = None
     Group = apps.get_model("auth", "Group")
     Permission = apps.get_model("auth", "Permission")
     for role, codenames in ROLES.items():
         group, _ = Group.objects.get_or_create(name=role)
         permissions = Permission.objects.filter(
-            content_type__app_label="catalog", codename__in=codenames
+            content_type__app_label__in=("catalog", "admin"), codename__in=codenames
         )
         if permissions.count() != len(codenames):
             raise RuntimeError(f"Permissions of role {role} are missing.")
@@ -44,6 +46,7 @@ def create_roles(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0001_initial"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
