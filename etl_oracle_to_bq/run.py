@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from etl_oracle_to_bq import catalog, extract, load, plan as planning, stage
+from etl_oracle_to_bq import catalog, extract, load, stage
+from etl_oracle_to_bq import plan as planning
 from etl_oracle_to_bq.errors import Busy, CatalogError, DestinationError, EtlError, StageError
 from etl_oracle_to_bq.heart import Heart
 from etl_oracle_to_bq.model import (
@@ -371,7 +372,7 @@ class _Run:
                 self.handle, self._pulse(), error, _trace(error), self.unsettled
             )
         except CatalogError as gone:
-            log.error("the failure could not be recorded either: %s", gone)  # noqa: TRY400
+            log.error("the failure could not be recorded either: %s", gone)
             return
         if not isinstance(error, Busy | DestinationError):
             _tried(

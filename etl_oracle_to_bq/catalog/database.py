@@ -1,0 +1,102 @@
+"""Opens the database, keeps its schema up to date, and translates its errors."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from etl_oracle_to_bq.errors import CatalogError, ConfigError
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# With the driver's own 20 s of waiting each, these outlast any writer but a stuck one.
+LOCKED_TRIES = 6
+
+
+def translated(call: Callable[P, R]) -> Callable[P, R]:
+    """Try again while the database is locked; turn what remains into CatalogError."""
+
+    @functools.wraps(call)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        from django.db import DatabaseError, InterfaceError, OperationalError
+
+        for attempt in range(1, LOCKED_TRIES + 1):
+            try:
+                return call(*args, **kwargs)
+            except OperationalError as error:
+                if "locked" in str(error) and attempt < LOCKED_TRIES:
+                    log.warning("the configuration database is locked, try %d", attempt)
+                    continue
+                raise _unreachable(error) from error
+            except (DatabaseError, InterfaceError) as error:
+                raise _unreachable(error) from error
+        raise AssertionError("the last try returns or raises")
+
+    return wrapper
+
+
+def _unreachable(error: Exception) -> CatalogError:
+    code = "catalog-locked" if "locked" in str(error) else "catalog-unreachable"
+    return CatalogError(f"The configuration database cannot be read or written: {error}", code=code)
+
+
+def open_database() -> None:
+    """Set Django up, and bring the schema up to date after a backup.
+
+    Raises CatalogError `catalog-missing` when the file is not there, `catalog-newer` when a
+    newer version of this product migrated it.
+    """
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup()
+    except ImproperlyConfigured as error:
+        raise ConfigError(str(error), code="invalid-setting") from error
+    _migrated()
+
+
+@translated
+def _migrated() -> None:
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    if connection.vendor == "sqlite" and not _file_of(connection).is_file():
+        raise CatalogError(
+            f"There is no configuration database at {_file_of(connection)}.",
+            code="catalog-missing",
+        )
+    executor = MigrationExecutor(connection)
+    known, applied = set(executor.loader.disk_migrations), set(executor.loader.applied_migrations)
+    newer = sorted(name for app, name in applied - known if app == "catalog")
+    if newer:
+        raise CatalogError(
+            f"The configuration database was migrated by a newer version ({newer[-1]}).",
+            code="catalog-newer",
+        )
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        _back_up(connection)
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def _file_of(connection: Any) -> Path:
+    return Path(connection.settings_dict["NAME"])
+
+
+def _back_up(connection: Any) -> None:
+    """A consistent copy beside the file; a plain copy would miss what is in the WAL."""
+    if connection.vendor != "sqlite" or not connection.introspection.table_names():
+        return
+    path = _file_of(connection)
+    copy = path.with_name(f"{path.stem}.before-{datetime.now():%Y%m%d-%H%M%S}{path.suffix}")  # noqa: DTZ005
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(copy)])
+    log.warning("the configuration database is being migrated; backup: %s", copy)

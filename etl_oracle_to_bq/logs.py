@@ -1,0 +1,66 @@
+"""One UTF-8 log file for each process, without passwords, deleted by age.
+
+A file shared by processes loses lines, and cannot be rotated on Windows while another
+process has it open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+DAY_SECONDS = 86_400
+
+
+class _Scrubbed(logging.Formatter):
+    """Formats, then takes every known password out, tracebacks included. Times are UTC."""
+
+    converter = time.gmtime
+
+    def __init__(self, scrub: Callable[[str], str]) -> None:
+        super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self._scrub = scrub
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._scrub(super().format(record))
+
+
+def start(folder: Path, keep_days: int, scrub: Callable[[str], str]) -> Path | None:
+    """Log to a new file, and to standard error too unless that is a console.
+
+    Returns the file, or None when the folder cannot be written: a run goes on without it,
+    and says so on standard error.
+    """
+    formatter = _Scrubbed(scrub)
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    if sys.stderr is not None:
+        console = logging.StreamHandler(sys.stderr)
+        console.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+        root.addHandler(_with(console, formatter))
+    path = folder / f"etl-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _delete_older(folder, keep_days)
+        root.addHandler(_with(logging.FileHandler(path, encoding="utf-8"), formatter))
+    except OSError as error:
+        root.warning("no log file: %s", error)
+        return None
+    return path
+
+
+def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Handler:
+    handler.setFormatter(formatter)
+    return handler
+
+
+def _delete_older(folder: Path, days: int) -> None:
+    oldest = time.time() - days * DAY_SECONDS
+    for path in folder.glob("etl-*.log"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
