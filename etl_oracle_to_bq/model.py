@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 
 class LoadMode(StrEnum):
@@ -363,3 +364,14 @@ class Counts:
     deleted: int | None = None
     staged_bytes: int = 0
     bytes_billed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One finished staged file: `number` counts from 1 within a run, `bytes` is its size."""
+
+    path: Path
+    number: int
+    rows: int
+    bytes: int
+    mode: LoadMode
