@@ -1,0 +1,377 @@
+"""Business happens: a day of postings, corrections, cancellations and late commits.
+
+All of it is Oracle SQL through a session of the owner, stamped by the database's own clock
+(SYSDATE, SYSTIMESTAMP), as the ERP's programs do it. New documents are copies of old ones
+with new ids, numbers, dates and amounts, so that every type and oddity keeps turning up.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+
+from tests.sandbox.dataset.build import OWNER
+from tests.sandbox.oracle.engine import Database
+from tests.sandbox.oracle.session import BaseSession
+
+# Ids of rows that are committed late, so that they never meet those of a day in between.
+LATE_FIRST_ID = 500_000_000_000
+LATE_BLOCK = 10_000
+_late_blocks = itertools.count()
+
+
+@dataclass(frozen=True)
+class Posting:
+    """How one table takes part in a day.
+
+    `insert`, `correct` and `cancel` map columns to SQL expressions over the row's columns, in
+    which {shift} is the distance from old to new ids, {day} the business day and {period} its
+    GL period. An empty `correct` or `cancel` means that it never happens here.
+    """
+
+    table: str
+    view: str
+    id: str
+    insert: Mapping[str, str]
+    correct: Mapping[str, str] = field(default_factory=dict)
+    cancel: Mapping[str, str] = field(default_factory=dict)
+    stamp: str = "SYSDATE"
+    deletes: bool = True
+
+
+@dataclass
+class DayCounts:
+    """Rows of one view that a day touched."""
+
+    inserted: int = 0
+    back_dated: int = 0
+    corrected: int = 0
+    cancelled: int = 0
+    deleted: int = 0
+
+
+RECEIPTS = Posting(
+    "AR_CASH_RECEIPTS_ALL",
+    "V_AR_RECEIPTS",
+    "CASH_RECEIPT_ID",
+    insert={
+        "RECEIPT_NUMBER": "'RC' || TO_CHAR(CASH_RECEIPT_ID + {shift})",
+        "RECEIPT_DATE": "{day}",
+        "GL_DATE": "{day}",
+        "STATUS": "'UNAPP'",
+        "REVERSAL_DATE": "NULL",
+        "AMOUNT": "AMOUNT + 1.25",
+    },
+    correct={"STATUS": "'APP'", "UNAPPLIED_AMOUNT": "NULL", "AMOUNT": "AMOUNT - 0.75"},
+    cancel={"STATUS": "'REV'", "AMOUNT": "-AMOUNT", "REVERSAL_DATE": "{day}"},
+)
+INVOICES = Posting(
+    "RA_CUSTOMER_TRX_ALL",
+    "V_ORG_INVOICES",
+    "CUSTOMER_TRX_ID",
+    insert={
+        "TRX_NUMBER": "'INV' || TO_CHAR(CUSTOMER_TRX_ID + {shift})",
+        "TRX_DATE": "{day}",
+        "DUE_DATE": "{day} + 30",
+        "PERIOD_NAME": "{period}",
+        "STATUS": "'OP'",
+    },
+    cancel={"STATUS": "'VD'"},
+)
+INVOICE_LINES = Posting(
+    "RA_CUSTOMER_TRX_LINES_ALL",
+    "V_MONTHLY_INVOICES",
+    "CUSTOMER_TRX_ID",
+    insert={"LINE_AMOUNT": "LINE_AMOUNT + 10"},
+    correct={"LINE_AMOUNT": "LINE_AMOUNT + 0.01", "DESCRIPTION": "'แก้ไข: ' || LINE_NUMBER"},
+    cancel={"LINE_AMOUNT": "0", "TAX_AMOUNT": "0"},
+)
+PAYMENTS = Posting(
+    "AP_CHECKS_ALL",
+    "V_AP_PAYMENTS",
+    "CHECK_ID",
+    insert={
+        "CHECK_NUMBER": "(CHECK_ID + {shift}) * 1000003 + 7",
+        "CHECK_DATE": "{day}",
+        "STATUS": "'NEGOTIABLE'",
+        "CLEARED_AT": "NULL",
+        "AMOUNT": "AMOUNT + 0.5",
+    },
+    correct={"STATUS": "'CLEARED'", "CLEARED_AT": "SYSDATE"},
+    cancel={"STATUS": "'VOIDED'", "AMOUNT": "-AMOUNT"},
+    stamp="CAST(SYSTIMESTAMP AS TIMESTAMP)",
+)
+ORDERS = Posting(
+    "PO_HEADERS_ALL",
+    "",
+    "PO_HEADER_ID",
+    insert={
+        "PO_NUMBER": "'PO' || TO_CHAR(PO_HEADER_ID + {shift})",
+        "ORDER_DATE": "{day}",
+        "APPROVED_FLAG": "'N'",
+        "APPROVED_DATE": "NULL",
+    },
+    correct={"APPROVED_FLAG": "'Y'", "APPROVED_DATE": "{day}"},
+    cancel={"CLOSED_CODE": "'FINALLY CLOSED'"},
+)
+ORDER_LINES = Posting(
+    "PO_LINES_ALL",
+    "V_PO_LISTING",
+    "PO_HEADER_ID",
+    insert={"NEED_BY_DATE": "{day} + 14", "CANCEL_FLAG": "'N'"},
+    correct={"AMOUNT": "AMOUNT + 100", "QUANTITY": "QUANTITY + 1"},
+    cancel={"CANCEL_FLAG": "'Y'", "AMOUNT": "0"},
+)
+ACCOUNTS = Posting(
+    "GL_CODE_COMBINATIONS",
+    "V_GL_ACCOUNTS",
+    "CODE_COMBINATION_ID",
+    insert={"START_DATE_ACTIVE": "{day}", "ENABLED_FLAG": "'Y'"},
+    correct={"DESCRIPTION_TH": "'ปรับปรุงชื่อบัญชี'"},
+    cancel={"ENABLED_FLAG": "'N'", "END_DATE_ACTIVE": "{day}"},
+    deletes=False,
+)
+BUDGETS = Posting(
+    "GL_BUDGET_BALANCES",
+    "V_BUDGET_ACCOUNTS",
+    "BUDGET_LINE_ID",
+    insert={"BUDGET_NAME": "'REVISED'", "REMARKS": "'งบเพิ่มเติม'"},
+    correct={"ACTUAL_AMOUNT": "ACTUAL_AMOUNT + 12.34567"},
+    cancel={"BUDGET_AMOUNT": "0"},
+)
+PROJECTS = Posting(
+    "PA_PROJECTS_ALL",
+    "V_PROJECT_STATUS",
+    "PROJECT_ID",
+    insert={
+        "PROJECT_NUMBER": "'P' || TO_CHAR(PROJECT_ID + {shift})",
+        "START_DATE": "{day}",
+        "PROJECT_STATUS": "'APPROVED'",
+    },
+    correct={"COST_TO_DATE": "COST_TO_DATE + 1000.00001", "PERCENT_COMPLETE": "99.99"},
+    cancel={"PROJECT_STATUS": "'CLOSED'", "COMPLETION_DATE": "{day}"},
+    stamp="SYSTIMESTAMP",
+    deletes=False,
+)
+WIP = Posting(
+    "WIP_TRANSACTIONS",
+    "V_WIP_BY_PROJECT",
+    "TRANSACTION_ID",
+    insert={"TRANSACTION_DATE": "{day}", "PERIOD_NAME": "{period}", "COST": "-COST"},
+    deletes=False,
+)
+AGING = Posting(
+    "AR_AGING_SNAPSHOTS",
+    "V_AR_AGING_COST",
+    "AGING_ID",
+    insert={"AS_OF_DATE": "TRUNC(SYSDATE)"},
+    stamp="TRUNC(SYSDATE)",
+    deletes=False,
+)
+
+# Each entry shares its ids: a header before its lines.
+DOCUMENTS: tuple[tuple[Posting, ...], ...] = (
+    (ACCOUNTS,),
+    (PROJECTS,),
+    (RECEIPTS,),
+    (INVOICES, INVOICE_LINES),
+    (PAYMENTS,),
+    (ORDERS, ORDER_LINES),
+    (BUDGETS,),
+    (WIP,),
+    (AGING,),
+)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Ids from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def where(self, column: str) -> str:
+        return f"{column} BETWEEN {self.first} AND {self.last}"
+
+
+class _Books:
+    """One owner's session at work on one business day."""
+
+    def __init__(self, session: BaseSession, day: date | None) -> None:
+        self.session = session
+        self.day = day or self._today()
+
+    def _today(self) -> date:
+        return self._row("SELECT TRUNC(SYSDATE) AS TODAY FROM DUAL")[0].date()
+
+    def _row(self, sql: str) -> list:
+        for batch in self.session.execute(sql, []).batches:
+            if batch.num_rows:
+                return [column[0].as_py() for column in batch.columns]
+        raise LookupError(f"no row: {sql}")
+
+    def ids(self, posting: Posting) -> _Block:
+        """The ids in use, without those of late commits."""
+        sql = (
+            f"SELECT MIN({posting.id}), MAX({posting.id}) FROM {OWNER}.{posting.table}"
+            f" WHERE {posting.id} < {LATE_FIRST_ID}"
+        )
+        first, last = self._row(sql)
+        return _Block(int(first), int(last))
+
+    def copy(self, posting: Posting, block: _Block, shift: int, day: date) -> int:
+        """Insert new documents, `shift` ids after the ones they are copied from."""
+        values = {name: name for name in self._columns(posting)}
+        values |= posting.insert
+        values[posting.id] = f"{posting.id} + {{shift}}"
+        values |= {"CREATION_DATE": posting.stamp, "LAST_UPDATE_DATE": posting.stamp}
+        chosen = ", ".join(self._at(value, day, shift) for value in values.values())
+        return self.session.execute(
+            f"INSERT INTO {OWNER}.{posting.table} ({', '.join(values)})"
+            f" SELECT {chosen} FROM {OWNER}.{posting.table} WHERE {block.where(posting.id)}",
+            [],
+        ).rows_affected
+
+    def change(self, posting: Posting, changes: Mapping[str, str], block: _Block) -> int:
+        """Update documents and stamp them; does nothing without changes."""
+        if not changes:
+            return 0
+        changes = {**changes, "LAST_UPDATE_DATE": posting.stamp}
+        settings = ", ".join(f"{name} = {self._at(v, self.day)}" for name, v in changes.items())
+        return self.session.execute(
+            f"UPDATE {OWNER}.{posting.table} SET {settings} WHERE {block.where(posting.id)}", []
+        ).rows_affected
+
+    def delete(self, posting: Posting, block: _Block) -> int:
+        """Delete documents."""
+        return self.session.execute(
+            f"DELETE FROM {OWNER}.{posting.table} WHERE {block.where(posting.id)}", []
+        ).rows_affected
+
+    def _columns(self, posting: Posting) -> list[str]:
+        described = self.session.describe(f"SELECT * FROM {OWNER}.{posting.table}")
+        if described is None:
+            raise LookupError(f"no columns: {posting.table}")
+        return [column.name for column in described]
+
+    @staticmethod
+    def _at(expression: str, day: date, shift: int = 0) -> str:
+        return expression.format(shift=shift, day=f"DATE '{day}'", period=f"'{day:%Y-%m}'")
+
+
+def business_day(
+    database: Database, day: date | None = None, seed: int = 0, deletes: bool = False
+) -> dict[str, DayCounts]:
+    """Post one business day and return what it did to the rows of each view.
+
+    Inserts, corrections, back-dated postings (an old document date, a new LAST_UPDATE_DATE)
+    and cancellations; real deletes only when asked. `day` dates the documents, by default the
+    database's own today; LAST_UPDATE_DATE is always the database's now. Every document type is
+    one transaction, so the SCN moves several times. V_WIP_BY_PROJECT and V_AR_AGING_COST only
+    grow.
+    """
+    random = np.random.default_rng((seed, 1))
+    counts: dict[str, DayCounts] = {}
+    session = database.session_as(OWNER)
+    try:
+        books = _Books(session, day)
+        for document in DOCUMENTS:
+            _post(books, document, random, counts)
+            if deletes:
+                _delete(books, document, random, counts)
+            session.commit()
+    finally:
+        session.close()
+    counts.pop("", None)
+    return counts
+
+
+def _post(
+    books: _Books,
+    document: tuple[Posting, ...],
+    random: np.random.Generator,
+    counts: dict[str, DayCounts],
+) -> None:
+    ids = books.ids(document[0])
+    size = ids.last - ids.first + 1
+    fresh, old, wrong, void = (
+        max(k, size // n) for k, n in ((4, 200), (2, 800), (3, 400), (1, 1000))
+    )
+    start = ids.first + int(random.integers(0, size - (fresh + old + wrong + void)))
+    new_block = _Block(start, start + fresh - 1)
+    old_block = _Block(new_block.last + 1, new_block.last + old)
+    wrong_block = _Block(old_block.last + 1, old_block.last + wrong)
+    void_block = _Block(wrong_block.last + 1, wrong_block.last + void)
+    shift = ids.last + 1 - start
+    back_date = books.day - timedelta(days=int(random.integers(40, 400)))
+    for posting in document:
+        count = counts.setdefault(posting.view, DayCounts())
+        count.inserted += books.copy(posting, new_block, shift, books.day)
+        count.back_dated += books.copy(posting, old_block, shift, back_date)
+        count.corrected += books.change(posting, posting.correct, wrong_block)
+        count.cancelled += books.change(posting, posting.cancel, void_block)
+
+
+def _delete(
+    books: _Books,
+    document: tuple[Posting, ...],
+    random: np.random.Generator,
+    counts: dict[str, DayCounts],
+) -> None:
+    ids = books.ids(document[0])
+    size = ids.last - ids.first + 1
+    few = max(1, size // 2000)
+    start = ids.first + int(random.integers(0, size - few))
+    for posting in reversed(document):
+        if posting.deletes:
+            removed = books.delete(posting, _Block(start, start + few - 1))
+            counts.setdefault(posting.view, DayCounts()).deleted += removed
+
+
+class LateCommit:
+    """Receipts, payments and invoices stamped now and committed later.
+
+    A reader whose SCN lies between sees nothing of them; later they appear with a
+    LAST_UPDATE_DATE before that reader's. Use `commit` or `rollback` exactly once.
+    """
+
+    def __init__(self, database: Database, rows: int = 5) -> None:
+        """Insert `rows` documents of each kind (at most 100) without committing."""
+        if not 0 < rows <= 100:
+            raise ValueError(f"rows must be 1 to 100, not {rows}")
+        self.counts: dict[str, DayCounts] = {}
+        self._session = database.session_as(OWNER)
+        try:
+            self._insert(rows)
+        except BaseException:
+            self._session.close()
+            raise
+
+    def _insert(self, rows: int) -> None:
+        books = _Books(self._session, None)
+        first_id = LATE_FIRST_ID + LATE_BLOCK * next(_late_blocks)
+        for document in ((RECEIPTS,), (INVOICES, INVOICE_LINES), (PAYMENTS,)):
+            ids = books.ids(document[0])
+            block = _Block(ids.first, ids.first + rows - 1)
+            for posting in document:
+                count = self.counts.setdefault(posting.view, DayCounts())
+                count.inserted = books.copy(posting, block, first_id - ids.first, books.day)
+
+    def commit(self) -> None:
+        """Make the rows visible; the SCN moves now."""
+        self._session.commit()
+        self._session.close()
+
+    def rollback(self) -> None:
+        """The rows were never there."""
+        self._session.rollback()
+        self._session.close()
+
+
+def late_commit(database: Database, rows: int = 5) -> LateCommit:
+    """Begin a late commit; see `LateCommit`."""
+    return LateCommit(database, rows)
