@@ -1,0 +1,54 @@
+"""The door to BigQuery: the only place that imports `google.cloud`.
+
+    answers.py    what goes in and comes out: frozen dataclasses
+    sql.py        every SQL statement, as pure text
+    tables.py     BigQuery's tables and fields to `model` and back
+    failures.py   the client's exceptions to the error tree
+    jobs.py       one job: sent once, waited for, found again after a lost answer
+    committing.py the one atomic job that makes staged rows visible, and its fence
+    warehouse.py  `Warehouse`, what the rest of the product calls
+
+The client takes a second to import, so `Warehouse` is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etl_oracle_to_bq.load.answers import (
+    NEVER_COMMITTED,
+    Bounds,
+    Committed,
+    Identity,
+    Leftover,
+    Loaded,
+    LoadStatus,
+    Settled,
+    WarehouseSettings,
+    job_id,
+)
+
+if TYPE_CHECKING:
+    from etl_oracle_to_bq.load.warehouse import Warehouse
+
+__all__ = [
+    "NEVER_COMMITTED",
+    "Bounds",
+    "Committed",
+    "Identity",
+    "Leftover",
+    "LoadStatus",
+    "Loaded",
+    "Settled",
+    "Warehouse",
+    "WarehouseSettings",
+    "job_id",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Warehouse":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from etl_oracle_to_bq.load.warehouse import Warehouse
+
+    return Warehouse
