@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl_oracle_to_bq import schema
-from etl_oracle_to_bq.model import OracleColumn, OracleView, PlannedColumn
+from etl_oracle_to_bq.model import OracleColumn, OracleView
 
 CHANGE_STAMPS = ("LAST_UPDATE", "UPDATE_DATE", "MODIFIED", "CHANGED", "CREATION_DATE")
 DOCUMENT_DATES = (
@@ -33,21 +33,21 @@ CLUSTERED_TYPES = {
 
 def columns(view: OracleView) -> list[dict[str, Any]]:
     """One dict a column, in the view's order; an advice of '' means: not suited."""
-    return [_column(planned) for planned in schema.plan_view(view)]
+    return [_column(column) for column in view.columns]
 
 
-def _column(planned: PlannedColumn) -> dict[str, Any]:
-    column = planned.source
+def _column(column: OracleColumn) -> dict[str, Any]:
+    planned = schema.default_type(column) or ""
     return {
         "name": column.name,
-        "data_type": schema.oracle_type_text(column),
+        "data_type": schema.declared_type(column),
         "nullable": column.nullable,
-        "bigquery_type": planned.type,
+        "bigquery_type": planned,
         "advice": {
-            "incremental": _incremental(column, planned.type),
-            "partition": _partition(column, planned.type),
-            "cluster": _cluster(column, planned.type),
-            "key": _key(column, planned.type),
+            "incremental": _incremental(column, planned),
+            "partition": _partition(column, planned),
+            "cluster": _cluster(column, planned),
+            "key": _key(column, planned),
             "date": _date(column),
         },
     }
