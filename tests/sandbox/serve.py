@@ -14,11 +14,10 @@ from types import TracebackType
 
 from tests.sandbox.bigquery.launcher import BigQueryEmulator
 from tests.sandbox.control import ControlServer
-from tests.sandbox.dataset.base import SERVER_OFFSET_MINUTES
+from tests.sandbox.dataset.base import OWNER, SERVER_OFFSET_MINUTES
 from tests.sandbox.dataset.build import (
     DEFAULT_ROWS,
     DEFAULT_SEED,
-    OWNER,
     PLAIN_READER,
     READER,
     Passwords,

@@ -18,7 +18,10 @@ from tests.sandbox.dataset.columns import required
 from tests.sandbox.dataset.values import Draw
 from tests.sandbox.oracle.session import Column
 
+OWNER = "ERP"
 FIRST_ID = 10_001
+# Ids of rows that are committed late, so that they never meet those of a day in between.
+LATE_FIRST_ID = 500_000_000_000
 # The clock of the sandbox's database server: Bangkok, which has no daylight saving.
 SERVER_OFFSET_MINUTES = 7 * 60
 LINES_PER_DOCUMENT = 3

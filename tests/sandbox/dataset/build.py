@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-from tests.sandbox.dataset.base import Recipe, Sizes
+from tests.sandbox.dataset.base import OWNER, Recipe, Sizes
 from tests.sandbox.dataset.tables import base_tables
 from tests.sandbox.dataset.views import CONTEXT_VIEWS, VIEWS
 from tests.sandbox.oracle.engine import Database
 
-OWNER = "ERP"
 READER = "ETL_READER"
 PLAIN_READER = "ETL_PLAIN"
 DEFAULT_ROWS = 20_000

@@ -151,9 +151,10 @@ class Draw:
         return pa.array(picked.astype("i4"))
 
     def sparse(self, values: pa.Array, share: float = 0.08) -> pa.Array:
-        """The same values with a share of NULLs."""
-        nulls = pa.array(self.random.random(self.size) < share)
-        return pc.if_else(nulls, pa.scalar(None, values.type), values)
+        """The same values with a share of NULLs, and one at least."""
+        nulls = self.random.random(self.size) < share
+        nulls[self.random.integers(0, self.size)] = True
+        return pc.if_else(pa.array(nulls), pa.scalar(None, values.type), values)
 
     def text(self) -> pa.Array:
         """Descriptions in two languages, some awkward, at most 100 characters and 300 bytes."""
