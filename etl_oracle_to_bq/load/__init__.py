@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from etl_oracle_to_bq.load.answers import (
     NEVER_COMMITTED,
+    OWNER,
+    OWNER_LABEL,
+    SOURCE_LABEL,
     Bounds,
     Committed,
     Identity,
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEVER_COMMITTED",
+    "OWNER",
+    "OWNER_LABEL",
+    "SOURCE_LABEL",
     "Bounds",
     "Committed",
     "Identity",

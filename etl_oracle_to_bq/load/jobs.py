@@ -42,9 +42,7 @@ FIRST_POLL, LONGEST_POLL = 0.1, 5.0
 
 # After one of these the request may have been carried out all the same.
 ANSWER_LOST = (
-    api.ClientError,
-    api.ServerError,
-    api.RetryError,
+    api.GoogleAPIError,
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
     http.client.HTTPException,
@@ -237,7 +235,7 @@ def _worth_sending_again(error: BaseException) -> bool:
     """
     if isinstance(error, api.NotFound):
         return not any(f"Not found: {thing}" in str(error) for thing in ("Table", "Dataset"))
-    if isinstance(error, api.ClientError):
+    if isinstance(error, api.GoogleAPICallError):
         return error.code == http.client.GONE
     return isinstance(error, requests.exceptions.RequestException | ConnectionError) and not (
         isinstance(error, requests.exceptions.SSLError)
