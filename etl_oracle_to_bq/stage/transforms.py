@@ -69,7 +69,7 @@ def _as_planned(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
     if differences:
         raise SchemaMismatch(
             "The transform changed the planned columns: " + "; ".join(differences),
-            code="schema-mismatch",
+            code="transform-mismatch",
             differences=differences,
         )
     # pandas may hand back the narrow form of a text or bytes column; the values are the same.

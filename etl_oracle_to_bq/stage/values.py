@@ -53,8 +53,8 @@ def _cast(column: pa.Array[Any], field: pa.Field[Any], rows_before: int) -> pa.A
 def check_values(batch: pa.RecordBatch, rows_before: int) -> None:
     """Prove that text is UTF-8, decimals keep their precision and values fit BigQuery's row.
 
-    The driver's Arrow path checks none of these. Raises StageError `bad-text`,
-    `value-does-not-fit` or `value-too-large`, naming column and row of the export.
+    The driver's Arrow path checks none of these. Raises StageError `bad-text`
+    or `value-does-not-fit`, naming column and row of the export.
     """
     for field, column in zip(batch.schema, batch.columns, strict=True):
         _check_column(field, column, rows_before)
@@ -83,7 +83,7 @@ def _check_lengths(field: pa.Field[Any], column: pa.Array[Any], rows_before: int
         raise StageError(
             f"Column {field.name}, row {rows_before + row + 1} of the export: the value has "
             f"{longest} bytes, BigQuery takes at most {VALUE_BYTES} a row.",
-            code="value-too-large",
+            code="value-does-not-fit",
         )
 
 
