@@ -79,7 +79,7 @@ def interval_ds(name: str, days: int = 9, digits: int = 6) -> Column:
 
 def interval_ym(name: str, years: int = 4) -> Column:
     """INTERVAL YEAR(years) TO MONTH."""
-    return Column(name, Kind.INTERVAL_YM, precision=years)
+    return Column(name, Kind.INTERVAL_YM, precision=years, scale=0)
 
 
 def large(name: str, kind: Kind) -> Column:

@@ -1,0 +1,70 @@
+"""Fixtures that several rings share: one sandbox for a whole test session.
+
+    sandbox            both halves, with `sandbox.env()`; shared, so tests leave its data alone
+    oracle_sandbox     the same sandbox; says that a test needs the Oracle side only
+    bigquery_sandbox   the emulator of the same sandbox
+    make_sandbox       makes a sandbox of one's own, Oracle only unless told, gone after the test
+
+Faults of the shared sandbox are cleared after every test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.sandbox.bigquery.launcher import BigQueryEmulator
+    from tests.sandbox.serve import Sandbox
+
+SHARED_ROWS = 3_000
+
+
+@pytest.fixture(scope="session")
+def sandbox(oracle_sandbox: Sandbox, bigquery_sandbox: BigQueryEmulator) -> Sandbox:
+    """The shared sandbox with its BigQuery side up."""
+    return oracle_sandbox
+
+
+@pytest.fixture(scope="session")
+def oracle_sandbox() -> Iterator[Sandbox]:
+    """The shared sandbox; its BigQuery side starts when `bigquery_sandbox` asks for it."""
+    from tests.sandbox.serve import Sandbox
+
+    with Sandbox(SHARED_ROWS, bigquery=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bigquery_sandbox(oracle_sandbox: Sandbox) -> Iterator[BigQueryEmulator]:
+    """The emulator of the shared sandbox."""
+    from tests.sandbox.bigquery.launcher import BigQueryEmulator
+
+    with BigQueryEmulator() as emulator:
+        oracle_sandbox.bigquery = emulator
+        yield emulator
+        oracle_sandbox.bigquery = None
+
+
+@pytest.fixture
+def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """`make_sandbox(rows=..., bigquery=False, ...)`: see `Sandbox` for the arguments."""
+    from tests.sandbox.serve import Sandbox
+
+    with contextlib.ExitStack() as stack:
+
+        def make(rows: int = 1_000, *, bigquery: bool = False, **options: object) -> Sandbox:
+            return stack.enter_context(Sandbox(rows, bigquery=bigquery, **options))
+
+        yield make
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_outlives_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    shared = request.node.funcargs.get("oracle_sandbox")
+    if shared is not None:
+        shared.faults.clear()
