@@ -110,8 +110,7 @@ def _open(store: Store, limits: Limits) -> RememberingConnection:
     doing = f"Connecting to {store.name} ({store.user} at {where})"
     secrets = (store.password, store.wallet_password)
     with oracle_errors(doing, *secrets):
-        if store.thick:
-            oracledb.init_oracle_client()
+        _choose_mode(store)
         connection = within(limits.connect_seconds, doing, lambda: _dial(store, limits))
         try:
             connection.call_timeout = int(limits.connect_seconds * 1000)
@@ -122,6 +121,18 @@ def _open(store: Store, limits: Limits) -> RememberingConnection:
                 connection.close()
             raise
     return connection
+
+
+def _choose_mode(store: Store) -> None:
+    """Thin or thick, once for the process; in a thick process every store is thick.
+
+    Without it the driver holds a lock during the first connection of the process, and a
+    silent listener would block the stores of other threads as well.
+    """
+    if store.thick:
+        oracledb.init_oracle_client()
+    elif oracledb.is_thin_mode():
+        oracledb.enable_thin_mode()
 
 
 def within(

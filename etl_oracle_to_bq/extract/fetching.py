@@ -9,10 +9,10 @@ wider type there, and the exact cast that follows refuses what does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import oracledb
 import pyarrow as pa
@@ -68,7 +68,7 @@ def batches(
     )
     export = _Export(connection, query, wanted, [column.name for column in described])
     fetched = 0
-    with closing(reader):
+    with closing(cast("Generator[oracledb.DataFrame, None, None]", reader)):
         frame = export.next(reader)
         cursor = connection.newest
         while frame is not None:
