@@ -75,6 +75,17 @@ def base_type(column: OracleColumn) -> str:
     return " ".join(re.sub(r"\([^)]*\)", " ", column.data_type.upper()).split())
 
 
+def declared_type(column: OracleColumn) -> str:
+    """The type as a CREATE TABLE would spell it: `NUMBER(12,2)`, `VARCHAR2(30)`."""
+    name = column.data_type
+    if name == "NUMBER" and column.scale is not None:
+        return f"NUMBER({'*' if column.precision is None else column.precision},{column.scale})"
+    if name in {"NUMBER", "FLOAT"} and column.precision is not None:
+        return f"{name}({column.precision})"
+    sized = base_type(column) in _CHARACTERS | {"RAW"} and column.length and "(" not in name
+    return f"{name}({column.length})" if sized else name
+
+
 def number_digits(column: OracleColumn) -> tuple[int, int] | None:
     """The most integer and fraction digits a NUMBER may have; None when Oracle sets no limit.
 

@@ -1,0 +1,47 @@
+"""Every decision of a run before a row moves; pure: facts in, `Plan` out.
+
+`making` decides, with `rules` (what is refused), `windows` (which rows), `target` (the
+table and its differences) and `query` (the SQL). `verdict` judges what the probe counted.
+"""
+
+from etl_oracle_to_bq.plan.making import commit_method, make
+from etl_oracle_to_bq.plan.record import as_dict
+from etl_oracle_to_bq.plan.rules import problems
+from etl_oracle_to_bq.plan.target import (
+    ETL_SOURCE,
+    MANAGED_BY,
+    PRODUCT,
+    Differences,
+    compare,
+    owner_labels,
+    partitions_touched,
+    refuse_too_many_partitions,
+)
+from etl_oracle_to_bq.plan.verdict import (
+    Verdict,
+    probe_verdict,
+    replaces_everything,
+    volume_verdict,
+)
+from etl_oracle_to_bq.plan.windows import backfill_chunks, load_type
+
+__all__ = [
+    "ETL_SOURCE",
+    "MANAGED_BY",
+    "PRODUCT",
+    "Differences",
+    "Verdict",
+    "as_dict",
+    "backfill_chunks",
+    "commit_method",
+    "compare",
+    "load_type",
+    "make",
+    "owner_labels",
+    "partitions_touched",
+    "probe_verdict",
+    "problems",
+    "refuse_too_many_partitions",
+    "replaces_everything",
+    "volume_verdict",
+]
