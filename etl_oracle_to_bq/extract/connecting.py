@@ -109,12 +109,13 @@ def _open(store: Store, limits: Limits) -> RememberingConnection:
     where = store.descriptor or f"{store.host}:{store.port}/{store.service_name or store.sid}"
     doing = f"Connecting to {store.name} ({store.user} at {where})"
     secrets = (store.password, store.wallet_password)
+    zone = _time_zone(store)
     with oracle_errors(doing, *secrets):
         _choose_mode(store)
         connection = within(limits.connect_seconds, doing, lambda: _dial(store, limits))
         try:
             connection.call_timeout = int(limits.connect_seconds * 1000)
-            _set_up(connection, store)
+            _set_up(connection, store, zone)
             connection.call_timeout = int(limits.call_seconds * 1000)
         except BaseException:
             with suppress(oracledb.Error, OSError):
@@ -132,7 +133,7 @@ def _choose_mode(store: Store) -> None:
     if store.thick:
         oracledb.init_oracle_client()
     elif oracledb.is_thin_mode():
-        oracledb.enable_thin_mode()
+        oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]
 
 
 def within(
@@ -192,11 +193,11 @@ def _dial(store: Store, limits: Limits) -> RememberingConnection:
     return connection
 
 
-def _set_up(connection: RememberingConnection, store: Store) -> None:
+def _set_up(connection: RememberingConnection, store: Store, zone: str) -> None:
     connection.autocommit = False
     connection.module = PROGRAM
     with connection.cursor() as cursor:
-        cursor.execute(f"ALTER SESSION SET TIME_ZONE = '{_time_zone(store)}'")
+        cursor.execute(f"ALTER SESSION SET TIME_ZONE = '{zone}'")
         for name, value in NLS:
             cursor.execute(f"ALTER SESSION SET {name} = '{value}'")
         if store.current_schema:
