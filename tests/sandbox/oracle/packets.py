@@ -107,6 +107,10 @@ class PacketStream:
         self._pump_thread.join()
         self._sock.close()
 
+    def shut_down(self) -> None:
+        """Make every read and write fail from now on. Called from any thread."""
+        shut_down(self._sock)
+
     def use_wide_length(self, sdu: int) -> None:
         """Switch to the packet header and the SDU that hold after ACCEPT."""
         self._wide_length = True
@@ -195,6 +199,11 @@ class PacketStream:
             if packet.is_break:
                 raise CallBroken
             self._last_was_full = packet.full
+
+    @property
+    def broken(self) -> bool:
+        """True while a break of the client waits for its answer."""
+        return self._broken.is_set() and not self._gone
 
     def check(self) -> None:
         """Raise CallBroken or Disconnected when a break arrived or the client is lost."""

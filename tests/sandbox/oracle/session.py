@@ -125,6 +125,13 @@ class BaseSession(ABC):
     def rollback(self) -> None:
         """Undo the transaction; a READ ONLY snapshot ends with it."""
 
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:  # noqa: B027
+        """The client changed attributes of its session; '' clears one.
+
+        Names: module, action, client_info, client_identifier, dbop, or NAMESPACE.KEY of an
+        application context. An engine that shows them (SYS_CONTEXT) overrides this.
+        """
+
     @abstractmethod
     def interrupt(self) -> None:
         """Make the running call raise ORA-01013; harmless when none runs."""

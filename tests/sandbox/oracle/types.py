@@ -70,7 +70,7 @@ LOB_TYPES = frozenset({CLOB, BLOB})
 TEXT_TYPES = frozenset({VARCHAR, CHAR, LONG})
 BYTES_TYPES = frozenset({RAW, LONG_RAW})
 NUMBER_TYPES = frozenset({NUMBER, BINARY_INTEGER})
-TIMESTAMP_TYPES = frozenset({DATE, TIMESTAMP, TIMESTAMP_LTZ})
+ZONELESS_TYPES = frozenset({DATE, TIMESTAMP, TIMESTAMP_LTZ})
 
 _TYPE_AND_FORM: dict[Kind, tuple[int, int]] = {
     Kind.VARCHAR2: (VARCHAR, FORM_CHAR),
@@ -240,7 +240,7 @@ def decode_number(data: bytes) -> int | Decimal:
     digits = "".join(f"{pair:02d}" for pair in pairs)
     exponent = 2 * (first - len(pairs) + 1)
     sign = "-" if negative else ""
-    if 0 <= exponent and len(digits) + exponent <= 40:
+    if exponent >= 0 and len(digits) + exponent <= 40:
         return int(sign + digits + "0" * exponent)
     return Decimal(f"{sign}{digits}E{exponent}")
 
@@ -250,7 +250,7 @@ def decode_number(data: bytes) -> int | Decimal:
 
 def encode_date(year: int, month: int, day: int, hour: int, minute: int, second: int) -> bytes:
     """The seven bytes of a DATE; the year is Oracle's (-4712 .. 9999)."""
-    century = int(math.trunc(year / 100))
+    century = math.trunc(year / 100)
     return bytes(
         (century + 100, year - century * 100 + 100, month, day, hour + 1, minute + 1, second + 1)
     )
@@ -265,9 +265,7 @@ def encode_datetime(value: dt.date, wire_type: int) -> bytes:
     if wire_type == TIMESTAMP_TZ:
         value = value.replace(tzinfo=None) - offset
         zone = encode_zone(int(offset.total_seconds()) // 60)
-    data = encode_date(
-        value.year, value.month, value.day, value.hour, value.minute, value.second
-    )
+    data = encode_date(value.year, value.month, value.day, value.hour, value.minute, value.second)
     if wire_type == DATE or not (zone or value.microsecond):
         return data
     return data + struct.pack(">I", value.microsecond * 1000) + zone
@@ -396,9 +394,8 @@ def encode_value(value: object, wire_type: int, form: int) -> bytes:
             value = int(value)
         if isinstance(value, int | float | Decimal | str):
             return encode_number(value)
-    if wire_type in TIMESTAMP_TYPES or wire_type == TIMESTAMP_TZ:
-        if isinstance(value, dt.date):
-            return encode_datetime(value, wire_type)
+    if wire_type in ZONELESS_TYPES | {TIMESTAMP_TZ} and isinstance(value, dt.date):
+        return encode_datetime(value, wire_type)
     if wire_type in BYTES_TYPES and isinstance(value, bytes):
         return value
     if wire_type == INTERVAL_DS and isinstance(value, dt.timedelta):
@@ -423,7 +420,7 @@ def decode_value(data: bytes, wire_type: int, form: int) -> object:
         return decode_number(data)
     if wire_type == BOOLEAN:
         return bool(data[-1])
-    if wire_type in TIMESTAMP_TYPES or wire_type == TIMESTAMP_TZ:
+    if wire_type in ZONELESS_TYPES or wire_type == TIMESTAMP_TZ:
         return decode_datetime(data)
     if wire_type in BYTES_TYPES:
         return data
