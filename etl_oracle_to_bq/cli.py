@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        answer = options.command(options)
+        answer: Answer = options.command(options)
     except EtlError as error:
         _print_error(error, options.json)
         return error.exit_code

@@ -20,11 +20,12 @@ DAY_SECONDS = 86_400
 class _Scrubbed(logging.Formatter):
     """Formats, then takes every known password out, tracebacks included. Times are UTC."""
 
-    converter = time.gmtime
-
     def __init__(self, scrub: Callable[[str], str]) -> None:
-        super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._scrub = scrub
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
         return self._scrub(super().format(record))

@@ -133,6 +133,7 @@ def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
         query=verdict.query,
         window=verdict.window,
         watermark=verdict.watermark,
+        expected_rows=verdict.expected_rows,
         warnings=(*plan.warnings, *verdict.warnings),
     )
 
@@ -264,9 +265,8 @@ class _Run:
         status = RunStatus.SUCCEEDED if counts.staged else RunStatus.NO_ROWS
         jobs: tuple[str, ...] = ()
         if counts.staged or plan.commit not in NOTHING_TO_COMMIT:
-            if plan.keys:
+            if plan.keys and plan.commit is not CommitMethod.COPY_APPEND:
                 warehouse.check_keys(staging, plan.keys, plan.incremental)
-            self.heart.verify()
             jobs = self._committed(plan, staging)
         self._enter("record")
         self._record(plan, status, jobs)
@@ -287,21 +287,24 @@ class _Run:
                 f"The rows of {plan.view} do not agree: {told}. Nothing was committed.",
                 code="counts-disagree",
             )
-        previous = self._usual_rows(plan)
-        self.outcome.warnings += planning.volume_verdict(
-            self.source, previous, counts.staged, plan.disposition
-        )
+        self._volume_is_usual(plan)
 
-    def _usual_rows(self, plan: Plan) -> int | None:
-        if plan.disposition is WriteDisposition.REPLACE:
-            return plan.target.rows
-        return self.tools.catalog.usual_rows(self.source, plan.load_type)
+    def _volume_is_usual(self, plan: Plan) -> None:
+        rows = self.counts.staged
+        if planning.replaces_everything(plan):
+            before, disposition = plan.target.rows, WriteDisposition.REPLACE
+        else:
+            before = self.tools.catalog.usual_rows(self.source, plan.load_type)
+            disposition = plan.disposition
+        self.outcome.warnings += planning.volume_verdict(self.source, before, rows, disposition)
 
     def _committed(self, plan: Plan, staging: Table) -> tuple[str, ...]:
         """Send the commit job; when its answer is lost, find out what became of it."""
         warehouse, counts = self.tools.warehouse, self.counts
         try:
-            done = warehouse.commit(plan, staging, self.handle.run_id)
+            done: load.Committed | load.Settled = warehouse.commit(
+                plan, staging, self.handle.run_id, self.heart.verify
+            )
         except Busy:
             raise
         except EtlError as error:
@@ -311,7 +314,7 @@ class _Run:
             if not done.committed:
                 raise error
         counts.inserted, counts.updated, counts.deleted = done.inserted, done.updated, done.deleted
-        counts.bytes_billed = warehouse.bytes_billed
+        counts.bytes_billed = warehouse.bytes_billed(self.handle.run_id)
         return (done.job_id,)
 
     def _record(self, plan: Plan, status: RunStatus, jobs: tuple[str, ...]) -> None:

@@ -77,6 +77,7 @@ def _stage_rows(
         schema.arrow_schema(plan.columns),
         mode=plan.load_mode,
         imported_at=plan.imported_at,
+        imported_at_zoned=_imported_at_zoned(plan.target),
         transform=transfer.transform,
         limits=transfer.limits,
         on_part=upload,
@@ -111,3 +112,11 @@ def _load_part(transfer: Transfer, part: Part) -> load.Loaded:
         )
     part.path.unlink()
     return loaded
+
+
+def _imported_at_zoned(target: Table) -> bool:
+    """False for an adopted table that has ImportedAt as DATETIME."""
+    kinds = [
+        field.type for field in target.fields if field.name.lower() == stage.IMPORTED_AT.lower()
+    ]
+    return kinds != ["DATETIME"]

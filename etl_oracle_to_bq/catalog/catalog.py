@@ -32,7 +32,7 @@ from etl_oracle_to_bq.catalog.leases import (
     provably_gone,
 )
 from etl_oracle_to_bq.errors import ConfigError, EtlError
-from etl_oracle_to_bq.model import Request, RunStatus, Source, Store
+from etl_oracle_to_bq.model import Counts, Request, RunStatus, Source, Store
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +230,8 @@ class Catalog:
         from django.db.models import Q
         from django.db.models.functions import Now
 
-        value, scope = (row.plan or {}).get("watermark"), (row.plan or {}).get("scope", "")
+        plan = row.plan or {}
+        value, scope = rows.text_of(rows.moment(plan.get("watermark"))), plan.get("scope", "")
         sources = self._models.DataSource.objects.filter(pk=row.source_id)
         sources.update(target_created=True)
         if value:
@@ -272,7 +273,7 @@ class Catalog:
             self._log_error(error, trace, row, handle.source_id)
 
     @translated
-    def settle(self, dead: DeadRun, committed: bool, counts: Mapping[str, int | None]) -> None:
+    def settle(self, dead: DeadRun, committed: bool, counts: Counts) -> None:
         """Record what became of a dead run: SUCCEEDED with its watermark, or ABANDONED."""
         from django.db import transaction
         from django.db.models.functions import Now
@@ -283,7 +284,14 @@ class Catalog:
             ended = {"needs_settling": False, "ended_at": Now()}
             if committed:
                 row_query.update(
-                    status=RunStatus.SUCCEEDED, error="", error_code="", **ended, **counts
+                    status=RunStatus.SUCCEEDED,
+                    error="",
+                    error_code="",
+                    rows_inserted=counts.inserted,
+                    rows_updated=counts.updated,
+                    rows_deleted=counts.deleted,
+                    bytes_billed=counts.bytes_billed,
+                    **ended,
                 )
                 self._move_watermark(row)
                 return
@@ -322,11 +330,12 @@ class Catalog:
     @translated
     def usual_rows(self, source: Source, load_type: str) -> int | None:
         """Median of the rows of the last five loads of this type, None without any."""
-        loaded = sorted(
+        loaded: list[int] = sorted(
             self._models.EtlTransaction.objects.filter(
                 source_id=source.id,
                 load_type=load_type,
                 status__in=(RunStatus.SUCCEEDED, RunStatus.NO_ROWS),
+                rows_extracted__isnull=False,
             )
             .order_by("-started_at")
             .values_list("rows_extracted", flat=True)[:5]
@@ -340,7 +349,8 @@ class Catalog:
         if loaded:
             runs = runs.filter(status__in=(RunStatus.SUCCEEDED, RunStatus.NO_ROWS))
         columns = "run_id", "status", "started_at", "ended_at", "rows_loaded", "error_code", "error"
-        return runs.order_by("-started_at").values(*columns).first()
+        newest: Mapping[str, Any] | None = runs.order_by("-started_at").values(*columns).first()
+        return newest
 
     @translated
     def set_watermark(self, source: Source, value: datetime | None) -> None:

@@ -76,7 +76,7 @@ def provably_gone(row: Any) -> bool:
     if row.host != socket.gethostname() or row.process is None:
         return False
     try:
-        return psutil.Process(row.process).create_time() != row.process_started
+        return bool(psutil.Process(row.process).create_time() != row.process_started)
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
