@@ -15,6 +15,7 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.functional import lazy
 from dotenv import dotenv_values
 
@@ -130,6 +131,8 @@ SECRET_KEY = lazy(_secret_key, str)()
 ETL_SECRET_KEYS = _list("ETL_SECRET_KEYS")
 
 INSTALLED_APPS = [
+    # First, so that its dashboard stands in for unfold's index page.
+    "etl_web_admin.catalog",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -138,10 +141,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "etl_web_admin.catalog",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "etl_web_admin.catalog.middleware.same_origin_only",
     "etl_web_admin.static.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -218,3 +221,39 @@ EMAIL_USE_SSL = _flag("EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = _text("ETL_MAIL_FROM", "etl@localhost")
 ADMINS = [(address, address) for address in _list("ETL_ADMINS")]
+
+SITE_NAME = "Oracle ERP → BigQuery"
+UNFOLD = {
+    "SITE_TITLE": SITE_NAME,
+    "SITE_HEADER": SITE_NAME,
+    "SITE_SUBHEADER": "nightly loads",
+    "SITE_SYMBOL": "database_upload",
+    "SITE_URL": None,
+    "SHOW_BACK_BUTTON": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "DASHBOARD_CALLBACK": "etl_web_admin.catalog.dashboard.fill",
+    "LOGIN": {"form": "etl_web_admin.catalog.login.ThrottledLogin"},
+    "STYLES": [lambda request: static("catalog/site.css")],
+    "SCRIPTS": [lambda request: static("catalog/site.js")],
+    "COLORS": {
+        "primary": {
+            "50": "#eef6ff",
+            "100": "#d9eaff",
+            "200": "#bcdaff",
+            "300": "#8ec3ff",
+            "400": "#59a1ff",
+            "500": "#337dfa",
+            "600": "#1d5fe0",
+            "700": "#194bb6",
+            "800": "#1a4192",
+            "900": "#1b3a74",
+            "950": "#152447",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "etl_web_admin.catalog.menu.items",
+    },
+}

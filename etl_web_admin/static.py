@@ -8,7 +8,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class HashedWhenCollected(CompressedManifestStaticFilesStorage):
+class HashedWhenCollected(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Hashed names after `collectstatic` (which `serve` runs), plain names before."""
 
     def stored_name(self, name: str) -> str:
@@ -17,7 +17,7 @@ class HashedWhenCollected(CompressedManifestStaticFilesStorage):
         return hashed
 
 
-class StaticFiles(WhiteNoiseMiddleware):
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     """Whitenoise that does not mind a checkout in which nothing was collected yet."""
 
     def add_files(self, root: str, prefix: str | None = None) -> None:

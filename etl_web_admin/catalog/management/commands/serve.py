@@ -1,0 +1,45 @@
+"""Serve the site with waitress, after the database and the static files were brought up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.urls import reverse
+from waitress import serve
+
+from etl_web_admin.catalog.login import setup_token
+from etl_web_admin.catalog.migrating import bring_up_to_date
+
+
+class Command(BaseCommand):
+    """Plain HTTP: bind to this machine only, or put IIS, Caddy or nginx with TLS in front."""
+
+    help = "Serve the site: migrations are checked, static files collected, then waitress."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where to listen."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        """Serve until the process is stopped."""
+        backup = bring_up_to_date()
+        if backup:
+            self.stdout.write(f"The database was migrated; the copy from before: {backup}")
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        # Only now: the application reads the list of static files when it is made.
+        from etl_web_admin.wsgi import application
+
+        address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
+        if not User.objects.exists():
+            link = address + reverse("setup", args=(setup_token(),))
+            self.stdout.write(
+                f"There is no account yet. Make the first one (valid for a day): {link}"
+            )
+        self.stdout.write(f"{settings.SITE_NAME} answers at {address}/")
+        self.stdout.flush()
+        serve(application, host=host, port=port, threads=8, ident="")
