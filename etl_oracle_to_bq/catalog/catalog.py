@@ -330,16 +330,13 @@ class Catalog:
     @translated
     def usual_rows(self, source: Source, load_type: str) -> int | None:
         """Median of the rows of the last five loads of this type, None without any."""
-        loaded: list[int] = sorted(
-            self._models.EtlTransaction.objects.filter(
-                source_id=source.id,
-                load_type=load_type,
-                status__in=(RunStatus.SUCCEEDED, RunStatus.NO_ROWS),
-                rows_extracted__isnull=False,
-            )
-            .order_by("-started_at")
-            .values_list("rows_extracted", flat=True)[:5]
-        )
+        runs = self._models.EtlTransaction.objects.filter(
+            source_id=source.id,
+            load_type=load_type,
+            status__in=(RunStatus.SUCCEEDED, RunStatus.NO_ROWS),
+        ).order_by("-started_at")
+        last_five = runs.values_list("rows_extracted", flat=True)[:5]
+        loaded = sorted(rows for rows in last_five if rows is not None)
         return loaded[len(loaded) // 2] if loaded else None
 
     @translated

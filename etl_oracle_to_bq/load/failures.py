@@ -63,6 +63,12 @@ _LINE_ERRORS = (
     FutureTimeout,
 )
 
+_BAD_ADDRESSES = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+
 HANDLED = (
     api.GoogleAPIError,
     api.AsyncRestUnsupportedParameterError,
@@ -98,6 +104,8 @@ def error_for(error: BaseException, doing: str) -> DestinationError:
         return _answered(error, doing)
     if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
         return _permanent(doing, "tls", f"the secure connection failed: {_clean(error)}")
+    if isinstance(error, _BAD_ADDRESSES):
+        return _permanent(doing, "client", f"the address of BigQuery is wrong: {_clean(error)}")
     if isinstance(error, _LINE_ERRORS):
         return DestinationUnavailable(
             f"While {doing}: BigQuery cannot be reached ({type(error).__name__}).",

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from etl_oracle_to_bq.errors import ConfigError
 from etl_oracle_to_bq.model import Clock, Field, PartitionType, Plan, Table, Window
+from etl_oracle_to_bq.schema import IMPORTED_AT
 
 # More ranges than this are widened to one span, which keeps the statement far below 1 MB.
 MOST_RANGES = 500
@@ -95,12 +96,12 @@ def field_of(table: Table, column: str) -> Field:
     raise ConfigError(f"{table.path} has no column {column}.", code="unknown-column")
 
 
-def written_columns(plan: Plan, imported_at: str = "importedat") -> tuple[str, ...]:
+def written_columns(plan: Plan) -> tuple[str, ...]:
     """Columns of the target that the staged parts fill: the planned ones and ImportedAt.
 
     A column that only the target has is never written, so a merge cannot empty it.
     """
-    planned = {column.name.lower() for column in plan.columns} | {imported_at}
+    planned = {column.name.lower() for column in plan.columns} | {IMPORTED_AT.lower()}
     return tuple(field.name for field in plan.target.fields if field.name.lower() in planned)
 
 
@@ -335,7 +336,7 @@ def latest_view(target: Table, path: str, keys: Sequence[str], incremental: str)
     Ties of the incremental column go to the row that was imported last.
     """
     order = [f"T.{quoted(incremental)} DESC NULLS LAST"] if incremental else []
-    order += [f"T.{quoted(field_of(target, 'importedat').name)} DESC NULLS LAST"]
+    order += [f"T.{quoted(field_of(target, IMPORTED_AT).name)} DESC NULLS LAST"]
     partition = ", ".join(f"T.{quoted(key)}" for key in keys)
     return (
         f"SELECT T.*\n"

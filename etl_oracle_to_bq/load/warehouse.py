@@ -388,13 +388,14 @@ class Warehouse:
     def _staging_tables(self, dataset: str, source_label: str | None = None) -> list[Leftover]:
         with translated(f"listing staging tables in {dataset}"):
             tables = list(self._client.list_tables(self._path(dataset), retry=self._jobs.retry))
+        names = [table.table_id for table in tables if STAGING_MARK in table.table_id]
+        found = [(name, live.labels) for name in names if (live := self._live(dataset, name))]
         return [
-            Leftover(dataset, table.table_id, table.labels[RUN_LABEL])
-            for table in tables
-            if STAGING_MARK in table.table_id
-            and table.labels.get(OWNER_LABEL) == OWNER
-            and RUN_LABEL in table.labels
-            and source_label in (None, table.labels.get(SOURCE_LABEL))
+            Leftover(dataset, name, labels[RUN_LABEL])
+            for name, labels in found
+            if labels.get(OWNER_LABEL) == OWNER
+            and RUN_LABEL in labels
+            and source_label in (None, labels.get(SOURCE_LABEL))
         ]
 
     def _view(self, target: Table, name: str, text: str) -> bigquery.Table:

@@ -8,9 +8,9 @@ from etl_oracle_to_bq.plan.making import commit_method, make
 from etl_oracle_to_bq.plan.record import as_dict
 from etl_oracle_to_bq.plan.rules import problems
 from etl_oracle_to_bq.plan.target import (
-    ETL_SOURCE,
-    MANAGED_BY,
-    PRODUCT,
+    OWNER,
+    OWNER_LABEL,
+    SOURCE_LABEL,
     Differences,
     compare,
     owner_labels,
@@ -26,9 +26,9 @@ from etl_oracle_to_bq.plan.verdict import (
 from etl_oracle_to_bq.plan.windows import backfill_chunks, load_type
 
 __all__ = [
-    "ETL_SOURCE",
-    "MANAGED_BY",
-    "PRODUCT",
+    "OWNER",
+    "OWNER_LABEL",
+    "SOURCE_LABEL",
     "Differences",
     "Verdict",
     "as_dict",

@@ -28,9 +28,9 @@ from etl_oracle_to_bq.schema import (
     find_column,
 )
 
-MANAGED_BY = "managed_by"
-PRODUCT = "oracle_to_bq"
-ETL_SOURCE = "etl_source"
+OWNER_LABEL = "managed_by"
+OWNER = "oracle_to_bq"
+SOURCE_LABEL = "etl_source"
 MAX_LABEL_LENGTH = 63
 
 PARTITION_TYPES = frozenset({"DATE", "DATETIME", "TIMESTAMP"})
@@ -48,14 +48,14 @@ LAST_PARTITION = date(2159, 12, 31)
 def owner_labels(source: Source) -> dict[str, str]:
     """The labels that say that a table was made by, and belongs to, this data source."""
     slug = re.sub(r"[^a-z0-9_-]", "_", source.view.lower())
-    return {MANAGED_BY: PRODUCT, ETL_SOURCE: f"{source.id}-{slug}"[:MAX_LABEL_LENGTH]}
+    return {OWNER_LABEL: OWNER, SOURCE_LABEL: f"{source.id}-{slug}"[:MAX_LABEL_LENGTH]}
 
 
 def refuse_foreign(source: Source, existing: Table) -> None:
     """Raise ConfigError `foreign-target` unless the table is the source's or may be adopted."""
     owned = owner_labels(source).items() <= dict(existing.labels).items()
     if not owned and not source.adopt:
-        owner = existing.labels.get(ETL_SOURCE)
+        owner = existing.labels.get(SOURCE_LABEL)
         whose = f"it belongs to data source {owner}" if owner else "this program did not make it"
         raise ConfigError(
             f"{source.view}: the target {existing.path} exists, and {whose}.",
