@@ -26,16 +26,17 @@ ROLES = {"viewer": VIEWER, "operator": OPERATOR, "administrator": ADMINISTRATOR}
 
 def create_roles(apps, schema_editor):
     # Django makes permissions after the last migration; the roles need them now.
+    alias = schema_editor.connection.alias
     for label in ("catalog", "admin"):
         config = apps.get_app_config(label)
         config.models_module = True
-        create_permissions(config, apps=apps, verbosity=0, using=schema_editor.connection.alias)
+        create_permissions(config, apps=apps, verbosity=0, using=alias)
         config.models_module = None
-    Group = apps.get_model("auth", "Group")
-    Permission = apps.get_model("auth", "Permission")
+    groups = apps.get_model("auth", "Group").objects.using(alias)
+    every_permission = apps.get_model("auth", "Permission").objects.using(alias)
     for role, codenames in ROLES.items():
-        group, _ = Group.objects.get_or_create(name=role)
-        permissions = Permission.objects.filter(
+        group, _ = groups.get_or_create(name=role)
+        permissions = every_permission.filter(
             content_type__app_label__in=("catalog", "admin"), codename__in=codenames
         )
         if permissions.count() != len(codenames):
