@@ -99,7 +99,7 @@ def call(url: str, command: str, arguments: Mapping[str, object]) -> object:
         connection.request("POST", f"{address.path}/{command}", json.dumps(dict(arguments)))
         response = connection.getresponse()
         answer = json.loads(response.read())
-    except OSError as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ControlFailed(f"no sandbox answers at {address.netloc}: {error}") from error
     finally:
         connection.close()
