@@ -300,7 +300,7 @@ def _float_cells(array: pa.Array[Any], wire_type: int) -> FixedCells:
     form = ">f8" if wire_type == types.BINARY_DOUBLE else ">f4"
     filled = pc.fill_null(array, 0.0) if array.null_count else array
     values = filled.to_numpy(zero_copy_only=False).astype(form)
-    body = values.view(np.uint8).reshape(len(values), -1)
+    body = values.view(np.uint8).reshape(len(values), values.dtype.itemsize)
     negative = (body[:, 0] & 0x80).astype(bool)
     body = np.where(negative[:, None], ~body, body)
     body[~negative, 0] |= 0x80
