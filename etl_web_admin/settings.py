@@ -220,6 +220,17 @@ EMAIL_USE_TLS = _flag("EMAIL_USE_TLS")
 EMAIL_USE_SSL = _flag("EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = _text("ETL_MAIL_FROM", "etl@localhost")
+# To standard error only: Django's own mail of a failed page would carry what was typed into it.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        name: {"handlers": ["console"], "level": "INFO", "propagate": False}
+        for name in ("django", "etl_web_admin")
+    },
+}
 ADMINS = [(address, address) for address in _list("ETL_ADMINS")]
 
 SITE_NAME = "Oracle ERP → BigQuery"
@@ -229,6 +240,13 @@ UNFOLD = {
     "SITE_SUBHEADER": "nightly loads",
     "SITE_SYMBOL": "database_upload",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("catalog/icon.svg"),
+        }
+    ],
     "SHOW_BACK_BUTTON": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",

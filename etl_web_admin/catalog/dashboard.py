@@ -16,7 +16,7 @@ SLOWEST = 5
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Called by unfold for the index; who may see no sources sees an empty board."""
-    return {**context, **board(request)}
+    return {**context, "title": "Dashboard", **board(request)}
 
 
 def board(request: HttpRequest) -> dict[str, Any]:
@@ -28,9 +28,7 @@ def board(request: HttpRequest) -> dict[str, Any]:
     nights = overview.nights(now)
     timed = [line for line in lines if line.seconds is not None]
     slowest = sorted(timed, key=lambda line: line.seconds or 0, reverse=True)[:SLOWEST]
-    errors, open_count = (
-        overview.open_errors() if request.user.has_perm("catalog.view_logerror") else ([], 0)
-    )
+    may_see_errors = request.user.has_perm("catalog.view_logerror")
     return {
         "board": {
             "now": now,
@@ -43,8 +41,7 @@ def board(request: HttpRequest) -> dict[str, Any]:
             "slowest": slowest,
             "longest": slowest[0].seconds if slowest else 0,
             "running": overview.running(),
-            "errors": errors,
-            "open_errors": open_count,
+            "errors": overview.open_errors() if may_see_errors else [],
         }
     }
 

@@ -12,6 +12,7 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
@@ -44,6 +45,7 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = DataStore
         exclude = ("password", "wallet_password")
+        widgets = {"descriptor": UnfoldAdminTextareaWidget(attrs={"rows": 3})}  # noqa: RUF012
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from statistics import median
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Window
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -189,8 +189,23 @@ def running() -> list[EtlTransaction]:
     return list(rows.defer("plan").order_by("started_at"))
 
 
-def open_errors(limit: int = 8) -> tuple[list[LogError], int]:
-    """The newest errors that nobody acknowledged, and how many there are."""
-    rows = LogError.objects.filter(acknowledged_at=None)
-    newest = rows.select_related("source").defer("traceback").order_by("-created_at", "-id")
-    return list(newest[:limit]), rows.count()
+@dataclass(frozen=True, slots=True)
+class OpenError:
+    """Open errors of one view and code: the newest of them, and how many."""
+
+    newest: LogError
+    times: int
+
+
+def open_errors(limit: int = 8) -> list[OpenError]:
+    """The open errors by view and code, the newest first."""
+    groups = (
+        LogError.objects.filter(acknowledged_at=None)
+        .order_by()
+        .values("source", "code")
+        .annotate(newest=Max("pk"), times=Count("pk"))
+        .order_by("-newest")[:limit]
+    )
+    times = {group["newest"]: group["times"] for group in groups}
+    rows = LogError.objects.select_related("source").defer("traceback").in_bulk(times)
+    return [OpenError(rows[key], number) for key, number in times.items()]

@@ -112,6 +112,11 @@ def badge(text: str, colour: str) -> str:
     return format_html('<span class="etl-badge etl-{}">{}</span>', colour, text)
 
 
+def one_line(text: str) -> str:
+    """Text of a list that is not broken over lines, such as a moment."""
+    return format_html('<span class="etl-nowrap">{}</span>', text)
+
+
 def audit(request: HttpRequest, row: Model, what: str) -> None:
     """Write one line into the history of `row`; `what` never holds a secret."""
     assert request.user.pk is not None

@@ -117,8 +117,8 @@ class AcknowledgedFilter(SimpleListFilter):
 class LogErrorAdmin(ReadOnlyAdmin):
     """Errors, the newest first."""
 
-    list_display = ("time", "view", "course", "code", "step", "short", "seen")
-    list_display_links = ("time", "code")
+    list_display = ("time", "view", "course", "code_shown", "step", "short", "seen")
+    list_display_links = ("time", "code_shown")
     list_filter = (
         AcknowledgedFilter,
         CourseFilter,
@@ -149,7 +149,7 @@ class LogErrorAdmin(ReadOnlyAdmin):
     @admin.display(description="time", ordering="created_at")
     def time(self, row: LogError) -> str:
         """In the site's zone."""
-        return moment(row.created_at)
+        return one_line(moment(row.created_at))
 
     @admin.display(description="view", ordering="source__view")
     def view(self, row: LogError) -> str:
@@ -160,6 +160,11 @@ class LogErrorAdmin(ReadOnlyAdmin):
     def course(self, row: Any) -> str:
         """New, continuing or recovered."""
         return badge(*course_of(row))
+
+    @admin.display(description="code", ordering="code")
+    def code_shown(self, row: LogError) -> str:
+        """ORA-, DPY-, BigQuery's reason, or the product's own."""
+        return one_line(row.code)
 
     @admin.display(description="message")
     def short(self, row: LogError) -> str:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from etl_web_admin.catalog.admin.base import Admin, DayRangeFilter, ReadOnlyAdmin
+from etl_web_admin.catalog.admin.base import Admin, DayRangeFilter, ReadOnlyAdmin, one_line
 from etl_web_admin.catalog.templatetags.etl import moment
 
 admin.site.unregister(User)
@@ -65,7 +65,7 @@ class AuditAdmin(ReadOnlyAdmin):
     @admin.display(description="time", ordering="action_time")
     def time(self, entry: LogEntry) -> str:
         """In the site's zone."""
-        return moment(entry.action_time)
+        return one_line(moment(entry.action_time))
 
     @admin.display(description="kind", ordering="content_type")
     def what(self, entry: LogEntry) -> str:

@@ -13,7 +13,15 @@ from django.utils.html import format_html
 
 from etl_web_admin.catalog import etl
 from etl_web_admin.catalog.admin import running
-from etl_web_admin.catalog.admin.base import Admin, audit, badge, page_action, posted, require
+from etl_web_admin.catalog.admin.base import (
+    Admin,
+    audit,
+    badge,
+    one_line,
+    page_action,
+    posted,
+    require,
+)
 from etl_web_admin.catalog.admin.exchange import ConfigurationExchange
 from etl_web_admin.catalog.admin.oracle import OraclePicker
 from etl_web_admin.catalog.forms import RunForm, SourceForm, WatermarkForm
@@ -34,7 +42,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         "state",
         "store",
         "destination",
-        "write_disposition",
+        "disposition",
         "data_as_of",
         "last_rows",
         "active",
@@ -150,10 +158,15 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         """Dataset and table."""
         return f"{source.dataset}.{source.target}"
 
+    @admin.display(description="disposition", ordering="write_disposition")
+    def disposition(self, source: DataSource) -> str:
+        """Its name without the explanation."""
+        return source.get_write_disposition_display().partition(":")[0]
+
     @admin.display(description="data as of", ordering="watermark")
     def data_as_of(self, source: DataSource) -> str:
         """The watermark."""
-        return clock(source.watermark)
+        return one_line(clock(source.watermark))
 
     @admin.display(description="rows")
     def last_rows(self, source: Any) -> str:
@@ -217,7 +230,12 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
 
     # Actions on one
 
-    @page_action(description="Run now", permissions=["run"], icon="play_arrow", url_path="run")
+    @page_action(
+        description="Run now",
+        permissions=["catalog.run_datasource"],
+        icon="play_arrow",
+        url_path="run",
+    )
     def run_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask what to load, then start it."""
         source = self.found(request, object_id)
@@ -237,7 +255,10 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         )
 
     @page_action(
-        description="Watermark", permissions=["change"], icon="event", url_path="watermark"
+        description="Watermark",
+        permissions=["catalog.change_datasource"],
+        icon="event",
+        url_path="watermark",
     )
     def change_watermark(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask where the next load shall begin, then let the command line set it."""
@@ -273,13 +294,23 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
             messages.success(request, told)
         return HttpResponseRedirect(reverse("admin:catalog_datasource_change", args=(source.pk,)))
 
-    @page_action(description="Copy", permissions=["add"], icon="content_copy", url_path="copy")
+    @page_action(
+        description="Copy",
+        permissions=["catalog.add_datasource"],
+        icon="content_copy",
+        url_path="copy",
+    )
     def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A new form, filled with this source's choices; nothing is written yet."""
         source = self.found(request, object_id)
         return HttpResponseRedirect(f"{reverse('admin:catalog_datasource_add')}?copy={source.pk}")
 
-    @page_action(description="Check", permissions=["view"], icon="fact_check", url_path="check")
+    @page_action(
+        description="Check",
+        permissions=["catalog.view_datasource"],
+        icon="fact_check",
+        url_path="check",
+    )
     def check_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A page that asks the command line for the plan, and shows it."""
         source = self.found(request, object_id)

@@ -32,7 +32,8 @@ class DataStoreAdmin(Admin):
             "Address",
             {
                 "fields": (
-                    ("host", "port", "protocol"),
+                    "host",
+                    ("port", "protocol"),
                     ("service_name", "sid"),
                     "descriptor",
                     "wallet_location",

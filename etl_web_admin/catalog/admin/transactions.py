@@ -20,6 +20,7 @@ from etl_web_admin.catalog.admin.base import (
     audit,
     badge,
     csv_action,
+    one_line,
     page_action,
     posted,
     require,
@@ -93,16 +94,12 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
         rows: QuerySet[EtlTransaction] = super().get_queryset(request)
         return rows.select_related("source").defer("plan")
 
-    def has_purge_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Administrators."""
-        return request.user.has_perm("catalog.purge_etltransaction")
-
     # Columns of the list
 
     @admin.display(description="started", ordering="started_at")
     def started(self, row: EtlTransaction) -> str:
         """In the site's zone."""
-        return moment(row.started_at)
+        return one_line(moment(row.started_at))
 
     @admin.display(description="view", ordering="source__view")
     def view(self, row: EtlTransaction) -> str:
@@ -144,7 +141,7 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
     @admin.display(description="took")
     def took(self, row: EtlTransaction) -> str:
         """From start to end, or to now."""
-        return span((row.ended_at or timezone.now()) - row.started_at)
+        return one_line(span((row.ended_at or timezone.now()) - row.started_at))
 
     # The page of one run
 
@@ -216,7 +213,7 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
 
     @page_action(
         description="Purge old history",
-        permissions=["purge"],
+        permissions=["catalog.purge_etltransaction"],
         icon="auto_delete",
         url_path="purge",
     )

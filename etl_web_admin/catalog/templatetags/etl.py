@@ -57,8 +57,8 @@ def moment(value: datetime | None) -> str:
 
 @register.filter
 def clock(value: str) -> str:
-    """A stored naive moment (a watermark, a bound) as people read it; its zone is Oracle's."""
-    return value.replace("T", " ").removesuffix(".000000") if value else "–"
+    """A stored naive moment (a watermark, a bound), to the second; its zone is Oracle's."""
+    return value.replace("T", " ").partition(".")[0] if value else "–"
 
 
 @register.filter
