@@ -11,6 +11,7 @@ from tests.sandbox.bigquery import (
     bignumeric,
     ddl,
     engine,
+    failures,
     job_routes,
     scripts,
     table_routes,
@@ -54,6 +55,7 @@ def all_patches() -> list[Patch]:
     return [
         *engine.patches(),
         *bignumeric.patches(),
+        *failures.patches(),
         *scripts.patches(),
         *ddl.patches(),
         Patch("bqemulator.server:create_app", _create_app, "see the routes' own modules"),

@@ -12,6 +12,7 @@ integer digits is refused here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any
@@ -167,13 +168,22 @@ _STRUCT_TYPE = exp.DataType.build(
     f"STRUCT<{UNITS} NUMERIC(38, 0), {FRACTION} NUMERIC(38, 38)>", dialect="bigquery"
 )
 
+_NUMERIC_TYPE = exp.DataType.build("NUMERIC(38, 9)", dialect="bigquery")
+_DECIMAL_NAMES = re.compile(r"NUMERIC|DECIMAL", re.IGNORECASE)
+
 
 def rewrite_sql(sql: str) -> str:
-    """BigQuery SQL in which every BIGNUMERIC type, cast and literal names the stored pair."""
-    if "BIGNUMERIC" not in sql.upper():
+    """BigQuery SQL in which BIGNUMERIC names the stored pair, and NUMERIC its digits.
+
+    Without digits the translation would make NUMERIC a DuckDB DECIMAL(18, 3), and round to it.
+    """
+    if not _DECIMAL_NAMES.search(sql):
         return sql
-    tree = sqlglot.parse_one(_rewrite_literals(sql), read="bigquery").transform(_rewrite_node)
-    return str(tree.sql(dialect="bigquery"))
+    try:
+        tree = sqlglot.parse_one(_rewrite_literals(sql), read="bigquery")
+    except sqlglot.errors.ParseError:
+        return sql
+    return str(tree.transform(_rewrite_node).sql(dialect="bigquery"))
 
 
 def _rewrite_node(node: exp.Expression) -> exp.Expression:
@@ -184,6 +194,8 @@ def _rewrite_node(node: exp.Expression) -> exp.Expression:
         return exp.Anonymous(this=FROM_TEXT, expressions=[text])
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.BIGDECIMAL:
         return _STRUCT_TYPE.copy()
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL:
+        return node if node.expressions else _NUMERIC_TYPE.copy()
     return node
 
 
@@ -293,6 +305,8 @@ def patches() -> list[Patch]:
     type_map._BQ_TO_DUCKDB["BIGNUMERIC"] = DUCKDB_TYPE
     parameters._SCALAR_CONVERTERS["BIGNUMERIC"] = _parameter
     RULES.extend([_CastOfBignumeric, _SumOfBignumeric])
+    # The executor's translator took its rules when it was imported.
+    executor._translator._rules.extend([_CastOfBignumeric(), _SumOfBignumeric()])
     return [
         Patch(
             "bqemulator.storage.arrow_bridge:_format_special_value", _format_special_value, _DIGITS

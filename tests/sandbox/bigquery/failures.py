@@ -5,6 +5,7 @@ Reasons and codes: https://docs.cloud.google.com/bigquery/docs/error-messages
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from typing import Any
@@ -21,9 +22,10 @@ from bqemulator.domain.errors import (
     UnsupportedFeatureError,
     ValidationError,
 )
-from bqemulator.jobs.error_mapper import translate_runtime_error
+from bqemulator.jobs import error_mapper
 
 from tests.sandbox.bigquery.bignumeric import DoesNotFit
+from tests.sandbox.bigquery.corrections import Patch
 
 
 class LoadFailed(DomainError):
@@ -70,6 +72,27 @@ _BY_REASON: dict[str, type[DomainError]] = {
 }
 
 
+_stock_translate = error_mapper.translate_runtime_error
+_WRAPPED = "Query execution failed: "
+_UDF = re.compile(r"Python exception occurred while executing the UDF: \w+: ([^\n]*)")
+
+
+def _translate(error: BaseException, *, duckdb_sql: str | None = None) -> DomainError:
+    """The stock translation, which hides known errors and whole tracebacks in its fallback."""
+    known = _stock_translate(error, duckdb_sql=duckdb_sql)
+    if isinstance(error, DomainError) and known.message.startswith(_WRAPPED):
+        return error
+    inside = _UDF.search(known.message)
+    return InvalidQueryError(inside.group(1), location="query") if inside else known
+
+
+def patches() -> list[Patch]:
+    """The corrections of this file."""
+    source = "docs.cloud.google.com/bigquery/docs/error-messages"
+    modules = ("jobs.executor", "jobs.error_mapper")
+    return [Patch(f"bqemulator.{m}:translate_runtime_error", _translate, source) for m in modules]
+
+
 def error_protos(error: Exception) -> list[dict[str, Any]]:
     """The `status.errors` of a job that ended with `error`; the first is its errorResult."""
     known = as_domain_error(error)
@@ -88,10 +111,8 @@ def as_domain_error(error: Exception) -> DomainError:
     """
     if isinstance(error, DomainError):
         return error
-    if isinstance(error, duckdb.InvalidInputException) and DoesNotFit.__name__ in str(error):
-        return InvalidQueryError(f"numeric overflow: {error}", location="query")
     if isinstance(error, duckdb.Error):
-        return translate_runtime_error(error)
+        return _translate(error)
     if isinstance(error, DoesNotFit):
         return OutOfRangeError(str(error))
     traceback.print_exception(error, file=sys.stderr)

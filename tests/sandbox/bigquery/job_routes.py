@@ -128,7 +128,7 @@ def _results(job: Job, start: int, limit: int) -> dict[str, Any]:
     for name in ("numDmlAffectedRows", "dmlStats", "statementType"):
         if name in query_statistics:
             answer[name] = query_statistics[name]
-    if start + len(rows) < total and limit:
+    if start + len(rows) < total:
         answer["pageToken"] = str(start + len(rows))
     return answer
 

@@ -69,7 +69,8 @@ def run_statement(
         _refuse_double_matches(connection, tree, values)
         if verb == "MERGE":
             return _merge(connection, tree, values)
-    result = connection.execute(sql, parameters) if parameters else connection.execute(sql)
+    for part in _one_alteration_each(sql):
+        result = connection.execute(part, parameters) if parameters else connection.execute(part)
     table = result.to_arrow_table()
     return StatementResult(table, result.description, _counts(verb, table))
 
@@ -79,6 +80,21 @@ def _verb(sql: str) -> str:
     if match is None or sql.lstrip()[:6].upper() in ("SELECT", "CREATE"):
         return ""
     return match.group(1).upper()
+
+
+def _one_alteration_each(sql: str) -> list[str]:
+    """DuckDB alters one thing per statement, BigQuery many."""
+    if sql.lstrip()[:5].upper() != "ALTER":
+        return [sql]
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    if not isinstance(tree, exp.Alter):
+        return [sql]
+    parts = []
+    for action in tree.args["actions"]:
+        part = tree.copy()
+        part.set("actions", [action.copy()])
+        parts.append(part.sql(dialect="duckdb"))
+    return parts
 
 
 def _counts(verb: str, table: pa.Table) -> DmlCounts | None:

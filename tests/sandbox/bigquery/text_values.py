@@ -129,8 +129,9 @@ def _accepted(field: TableFieldSchema, *, empty_is_null: bool) -> str:
 def _complaint(field: TableFieldSchema, position: int) -> str:
     name = quoted(field.name)
     text = f" for field {field.name} (position {position})"
+    missing = literal(f"Required column value is missing{text}")
+    ending = literal(f"' as {field.type}{text}")
     return (
-        f"CASE WHEN {name} IS NULL THEN {literal(f'Required column value is missing{text}')} "
-        f"ELSE 'Could not parse ''' || left({name}, 100) || "
-        f"{literal(f''' as {field.type}{text}''')} END"
+        f"CASE WHEN {name} IS NULL THEN {missing} "
+        f"ELSE 'Could not parse ''' || left({name}, 100) || {ending} END"
     )
