@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -125,20 +126,23 @@ class Stager:
             raise self._failure
 
     def _run(self) -> None:
+        """Take batches until the sentinel; after a failure only make room for `write`."""
+        for batch in iter(self._queue.get, None):
+            self._guarded(partial(self._take, batch))
+        self._guarded(self._finish_parts)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        if self._failure:
+            return
         try:
-            for batch in iter(self._queue.get, None):
-                if self._failure:
-                    continue
-                self._take(batch)
-            if not self._failure:
-                self._flush()
-                self._close_part()
-        # Kept for the caller's thread, which raises it; the queue is emptied so that a
-        # `write` that is waiting for room comes back and sees it.
+            step()
+        # Kept for the caller's thread, which raises it.
         except BaseException as error:  # noqa: BLE001
             self._failure = disk_error(error) if isinstance(error, OSError) else error
-            for _ in iter(self._queue.get, None):
-                pass
+
+    def _finish_parts(self) -> None:
+        self._flush()
+        self._close_part()
 
     def _take(self, batch: pa.RecordBatch) -> None:
         fitted = fit(batch, self._schema, self._rows)
