@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from itertools import islice
 
 from etl_oracle_to_bq.model import (
     Clock,
@@ -119,12 +120,11 @@ def backfill_chunks(
         raise ValueError("a window must end after it begins")
     units = [PartitionType.HOUR, PartitionType.DAY, PartitionType.MONTH, PartitionType.YEAR]
     start = PartitionType.MONTH if partition_type is PartitionType.NONE else partition_type
-    chunks: list[tuple[datetime, datetime]] = []
-    for unit in units[units.index(start) :]:
-        chunks = list(_chunks(lower, upper, unit))
+    for unit in units[units.index(start) : -1]:
+        chunks = list(islice(_chunks(lower, upper, unit), MOST_CHUNKS + 1))
         if len(chunks) <= MOST_CHUNKS:
-            break
-    return chunks
+            return chunks
+    return list(_chunks(lower, upper, PartitionType.YEAR))
 
 
 def _everything(
