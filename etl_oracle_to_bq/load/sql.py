@@ -389,7 +389,7 @@ def _and(first: str, second: str) -> str:
 
 def _newest(parts: Merge) -> str:
     """The staged rows, one per key. Without an incremental column nothing tells two rows of
-    one key apart, so they are left for BigQuery to refuse."""
+    one key apart: `check_keys` has refused them, and none is picked here."""
     if not parts.incremental:
         return parts.staging
     keys = ", ".join(f"N.{quoted(key)}" for key in parts.keys)

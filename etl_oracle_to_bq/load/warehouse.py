@@ -210,9 +210,10 @@ class Warehouse:
 
         ids = [job_id, *(f"{job_id}-{number}" for number in range(2, COMMIT_TRIES + 1))]
         job = self._jobs.run(start, ids, doing)
-        if job.output_rows is None:
+        if job.destination.table_id != staging.name or job.output_rows is None:
             raise DestinationError(
-                f"While {doing}: BigQuery does not tell how many rows it loaded.", code="invalid"
+                f"While {doing}: job {job.job_id} is there already and loaded something else.",
+                code="duplicate",
             )
         warnings = tuple(
             f"{path.name}: {error.get('message')}" for error in job.errors or () if error
