@@ -257,7 +257,6 @@ class _SumOfBignumeric(TranslationRule):
 _stock_format = arrow_bridge._format_special_value
 _stock_schema_entry = executor._arrow_field_to_schema_entry
 _stock_table_field = ddl_sync._arrow_field_to_table_field
-_stock_duckdb_to_bq = type_map.duckdb_to_bq
 
 
 def _format_special_value(value: Any, arrow_type: pa.DataType, field: pa.Field | None) -> Any:
@@ -291,10 +290,14 @@ def _table_field(field: pa.Field, mode_override: FieldMode | None = None) -> Tab
     return _stock_table_field(field, mode_override)
 
 
-def _duckdb_to_bq(duckdb_type: str) -> str:
-    if duckdb_type.replace('"', "").startswith(f"STRUCT({UNITS} "):
-        return "BIGNUMERIC"
-    return _stock_duckdb_to_bq(duckdb_type)
+def field_of_duckdb(name: str, duckdb_type: str, *, mode: str = "NULLABLE") -> dict[str, Any]:
+    """The REST schema field of a DuckDB column."""
+    plain = duckdb_type.replace('"', "")
+    if plain.startswith(f"STRUCT({UNITS} "):
+        repeated = plain.endswith("[]")
+        return {"name": name, "type": "BIGNUMERIC", "mode": "REPEATED" if repeated else mode}
+    field: dict[str, Any] = type_map.duckdb_type_to_bq_field(name, duckdb_type, mode=mode)
+    return field
 
 
 _DIGITS = "BIGNUMERIC has 76 digits: docs.cloud.google.com/bigquery/docs/reference/standard-sql/data-types"
@@ -313,7 +316,6 @@ def patches() -> list[Patch]:
         ),
         Patch("bqemulator.jobs.executor:_arrow_field_to_schema_entry", _schema_entry, _DIGITS),
         Patch("bqemulator.catalog.ddl_sync:_arrow_field_to_table_field", _table_field, _DIGITS),
-        Patch("bqemulator.storage.type_map:duckdb_to_bq", _duckdb_to_bq, _DIGITS),
         Patch(
             "bqemulator.sql.translator:rewrite_numeric_literals", _rewrite_numeric_literals, _DIGITS
         ),

@@ -23,8 +23,9 @@ from bqemulator.catalog.models import (
 )
 from bqemulator.domain.errors import NotFoundError, ValidationError
 from bqemulator.storage.sql_identifiers import quoted_table_ref
-from bqemulator.storage.type_map import bq_schema_to_duckdb_columns, duckdb_type_to_bq_field
+from bqemulator.storage.type_map import bq_schema_to_duckdb_columns
 
+from tests.sandbox.bigquery import bignumeric
 from tests.sandbox.bigquery.failures import NotImitated
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,7 +103,7 @@ def described_fields(context: AppContext, meta: TableMeta) -> tuple[TableFieldSc
     rows = context.engine.execute(f"DESCRIBE {ref}").fetchall()
     return fields_from_rest(
         [
-            duckdb_type_to_bq_field(
+            bignumeric.field_of_duckdb(
                 row[0], row[1], mode="REQUIRED" if row[2] == "NO" else "NULLABLE"
             )
             for row in rows
