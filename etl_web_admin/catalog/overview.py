@@ -203,8 +203,8 @@ def open_errors(limit: int = 8) -> list[OpenError]:
         LogError.objects.filter(acknowledged_at=None)
         .order_by()
         .values("source", "code")
-        .annotate(newest=Max("pk"), times=Count("pk"))
-        .order_by("-newest")[:limit]
+        .annotate(newest=Max("pk"), last=Max("created_at"), times=Count("pk"))
+        .order_by("-last")[:limit]
     )
     times = {group["newest"]: group["times"] for group in groups}
     rows = LogError.objects.select_related("source").defer("traceback").in_bulk(times)

@@ -28,6 +28,7 @@ from etl_web_admin.catalog.admin.base import (
     audit,
     badge,
     csv_action,
+    one_line,
     require,
 )
 from etl_web_admin.catalog.models import EtlTransaction, LogError
