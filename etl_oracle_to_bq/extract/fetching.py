@@ -9,6 +9,7 @@ wider type there, and the exact cast that follows refuses what does not fit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ LARGE_TYPES = {
 FIXED_BYTES = 16
 BARE_SCALE = -127
 INT64_DIGITS = 18
+ORACLE_DIGITS = 40
 # The driver's refusals to convert a value to the requested Arrow type.
 DOES_NOT_FIT = {"DPY-4036", "DPY-4037", "DPY-4038", "DPY-4039", "DPY-4042", "DPY-5015"}
 
@@ -101,7 +103,7 @@ class _Export:
             except oracledb.Error as error:
                 if code_of(error) not in DOES_NOT_FIT:
                     raise
-                raise self._blamed(misfit, str(error).splitlines()[0]) from error
+                raise self._blamed(misfit, _refused(error)) from error
 
     def exact(self, raw: pa.RecordBatch, fetched: int) -> pa.RecordBatch:
         """The batch in the wanted types; what does not fit is an error, never changed."""
@@ -110,12 +112,28 @@ class _Export:
             try:
                 arrays.append(column if column.type == field.type else pc.cast(column, field.type))
             except pa.ArrowInvalid as error:
-                why = f"{error}, among rows {fetched + 1} to {fetched + raw.num_rows}"
+                row = _first_refused(column, field.type)
+                why = f"{column[row]} in row {fetched + row + 1} of the export does not fit"
                 raise self._blamed(misfit, why) from error
         return pa.RecordBatch.from_arrays(arrays, names=self.wanted.names)
 
     def _blamed(self, blame: Callable[..., StageError], why: str) -> StageError:
         return blame(self.connection, self.query, self.wanted, self.names, why)
+
+
+def _refused(error: oracledb.Error) -> str:
+    """The driver's refusal without its own type, which may be wider than the planned one."""
+    match = re.match(r"DPY-\d+: (\S+) cannot be converted", str(error))
+    return f"{match.group(1)} does not fit" if match else str(error).splitlines()[0]
+
+
+def _first_refused(column: pa.Array[Any], kind: pa.DataType) -> int:
+    for row in range(len(column)):
+        try:
+            pc.cast(column.slice(row, 1), kind)
+        except pa.ArrowInvalid:
+            return row
+    return 0
 
 
 def requested_schema(described: list[oracledb.FetchInfo], wanted: pa.Schema) -> pa.Schema:
@@ -132,6 +150,9 @@ def requested_type(column: oracledb.FetchInfo, wanted: pa.DataType) -> pa.DataTy
 
     A decimal of `p` digits and scale `s` is safe in the driver when p + s does not pass the
     digits of its width (38 or 76), because it pads every value to the scale after it counted.
+    BIGNUMERIC's scale of 38 leaves no such room for the 40 digits that an Oracle number can
+    have: there, values of 39 integer digits are kept out by the plan's probe
+    (`schema.integer_limit`).
     """
     if column.type_code is not oracledb.DB_TYPE_NUMBER:
         return wanted
@@ -140,7 +161,8 @@ def requested_type(column: oracledb.FetchInfo, wanted: pa.DataType) -> pa.DataTy
     if pa.types.is_decimal(wanted):
         room = 38 if pa.types.is_decimal128(wanted) else 76
         fits = _integer_digits(column) + wanted.scale <= room
-        return wanted if fits else pa.decimal256(76 - wanted.scale, wanted.scale)
+        digits = max(76 - wanted.scale, ORACLE_DIGITS)
+        return wanted if fits else pa.decimal256(digits, wanted.scale)
     return wanted
 
 
