@@ -111,10 +111,13 @@ class PacketStream:
         """Make every read and write fail from now on. Called from any thread."""
         shut_down(self._sock)
 
-    def use_wide_length(self, sdu: int) -> None:
-        """Switch to the packet header and the SDU that hold after ACCEPT."""
+    def accept(self, body: bytes, sdu: int) -> None:
+        """Send ACCEPT; what follows it, in both directions, has the wide packet header."""
+        packet = self._packet(ACCEPT, body)
+        # First of all, because the client's next packet may arrive at any moment.
         self._wide_length = True
         self.sdu = sdu
+        self._send([packet])
 
     # -- receiving, on the reading thread ------------------------------------------------
 
@@ -240,12 +243,15 @@ class PacketStream:
 
     def send_packet(self, packet_type: int, body: bytes) -> None:
         """One packet that is not DATA."""
+        self._send([self._packet(packet_type, body)])
+
+    def _packet(self, packet_type: int, body: bytes) -> memoryview:
         length = HEADER_SIZE + len(body)
         if self._wide_length:
             header = struct.pack(">IBBH", length, packet_type, 0, 0)
         else:
             header = struct.pack(">HHBBH", length, 0, packet_type, 0, 0)
-        self._send([memoryview(header), memoryview(body)])
+        return memoryview(header + body)
 
     def send_marker(self, kind: int) -> None:
         self.send_packet(MARKER, bytes((1, 0, kind)))

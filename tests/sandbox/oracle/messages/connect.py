@@ -91,8 +91,7 @@ class ConnectRequest:
             0,
             0,
         )
-        stream.send_packet(packets.ACCEPT, body)
-        stream.use_wide_length(self.sdu)
+        stream.accept(body, self.sdu)
 
     @staticmethod
     def refuse(stream: PacketStream, code: int) -> None:
