@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from etl_oracle_to_bq.errors import CatalogError, ConfigError
 
@@ -65,38 +64,17 @@ def open_database() -> None:
 
 @translated
 def _migrated() -> None:
-    from django.core.management import call_command
+    from django.core.management import CommandError
     from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
 
-    if connection.vendor == "sqlite" and not _file_of(connection).is_file():
-        raise CatalogError(
-            f"There is no configuration database at {_file_of(connection)}.",
-            code="catalog-missing",
-        )
-    executor = MigrationExecutor(connection)
-    known, applied = set(executor.loader.disk_migrations), set(executor.loader.applied_migrations)
-    newer = sorted(name for app, name in applied - known if app == "catalog")
-    if newer:
-        raise CatalogError(
-            f"The configuration database was migrated by a newer version ({newer[-1]}).",
-            code="catalog-newer",
-        )
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        _back_up(connection)
-        call_command("migrate", interactive=False, verbosity=0)
+    from etl_web_admin.catalog.migrating import bring_up_to_date
 
-
-def _file_of(connection: Any) -> Path:
-    return Path(connection.settings_dict["NAME"])
-
-
-def _back_up(connection: Any) -> None:
-    """A consistent copy beside the file; a plain copy would miss what is in the WAL."""
-    if connection.vendor != "sqlite" or not connection.introspection.table_names():
-        return
-    path = _file_of(connection)
-    copy = path.with_name(f"{path.stem}.before-{datetime.now():%Y%m%d-%H%M%S}{path.suffix}")  # noqa: DTZ005
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM INTO %s", [str(copy)])
-    log.warning("the configuration database is being migrated; backup: %s", copy)
+    path = Path(str(connection.settings_dict["NAME"]))
+    if connection.vendor == "sqlite" and not path.is_file():
+        raise CatalogError(f"There is no configuration database at {path}.", code="catalog-missing")
+    try:
+        backup = bring_up_to_date()
+    except CommandError as error:
+        raise CatalogError(str(error), code="catalog-newer") from error
+    if backup:
+        log.warning("the configuration database was migrated; the copy from before: %s", backup)

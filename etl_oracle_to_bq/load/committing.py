@@ -9,6 +9,7 @@ so that a holder who was only paused finds the fence and cannot commit afterward
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from google.cloud import bigquery
 from google.cloud.bigquery.job import CopyJob, QueryJob
@@ -121,10 +122,10 @@ def _sql(jobs: Jobs, plan: Plan, staging: Table, labels: dict[str, str]) -> str:
         target=_path(jobs, plan.target),
         staging=_path(jobs, staging),
         columns=sql.written_columns(plan),
-        keys=tuple(sql.target_column(plan, key) for key in plan.keys),
-        incremental=sql.target_column(plan, plan.incremental) if plan.incremental else "",
+        keys=plan.keys,
+        incremental=plan.incremental,
     )
-    parts = sql.pruned(parts, _pruning(jobs, plan, parts, labels))
+    parts = replace(parts, pruning=_pruning(jobs, plan, parts, labels))
     if plan.commit is CommitMethod.INSERT_NEW:
         return sql.insert_new(parts)
     if plan.commit is CommitMethod.MERGE:
@@ -142,7 +143,7 @@ def _pruning(jobs: Jobs, plan: Plan, parts: sql.Merge, labels: dict[str, str]) -
     """
     target = plan.target
     if target.partition_type is PartitionType.NONE or not parts.keys:
-        return sql.any_partition(target)
+        return ""
     matched = {key.lower() for key in parts.keys}
     if plan.commit is CommitMethod.INSERT_NEW:
         matched.add(parts.incremental.lower())

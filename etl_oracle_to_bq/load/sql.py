@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from etl_oracle_to_bq.errors import ConfigError
@@ -71,21 +71,6 @@ class Merge:
     keys: tuple[str, ...]
     incremental: str
     pruning: str = ""
-
-
-def pruned(parts: Merge, pruning: str) -> Merge:
-    """The same parts with a predicate on T that every match satisfies."""
-    return replace(parts, pruning=pruning)
-
-
-def target_column(plan: Plan, name: str) -> str:
-    """The target's own spelling of a column that the plan names by its Oracle or target name.
-
-    Raises ConfigError `unknown-column`.
-    """
-    renamed = {column.source.name.lower(): column.name for column in plan.columns}
-    wanted = renamed.get(name.lower(), name).lower()
-    return field_of(plan.target, wanted).name
 
 
 def field_of(table: Table, column: str) -> Field:
@@ -172,14 +157,15 @@ def _range_text(column: str, type_name: str, low: Moment, high: Moment | None) -
 
 
 def window_filter(plan: Plan, alias: str = "T") -> str:
-    """The plan's window as constants of the target column's type: half-open, TRUE if unbounded.
+    """The plan's window as constants of the target column's type, half-open.
 
+    On another column than the target's partition column it satisfies a required filter.
     Raises ConfigError `invalid-source` when the column's type cannot carry the bounds exactly.
     """
     window = plan.window
     if window is None:
         raise ConfigError(f"{plan.view} has no window to replace.", code="invalid-source")
-    field = field_of(plan.target, target_column(plan, window.column))
+    field = field_of(plan.target, window.column)
     _refuse_other_clock(field, window)
     column = f"{alias}.{quoted(field.name)}"
     terms = []
@@ -187,7 +173,9 @@ def window_filter(plan: Plan, alias: str = "T") -> str:
         terms.append(f"{column} >= {literal(field.type, window.lower)}")
     if window.upper is not None:
         terms.append(f"{column} < {literal(field.type, window.upper)}")
-    return " AND ".join(terms) or "TRUE"
+    if not terms or field.name != plan.target.partition_column:
+        terms.append(any_partition(plan.target, alias) or "TRUE")
+    return " AND ".join(terms)
 
 
 def _refuse_other_clock(field: Field, window: Window) -> None:
@@ -236,19 +224,20 @@ def replace_window(parts: Merge, window: str) -> str:
 
     With keys: rows of staged keys are updated wherever they are, rows of the window that are
     not staged are deleted. Without keys: the window is deleted and the staged rows inserted.
+    Each clause about T carries its own constants, because those of ON alone do not prune
+    when rows without a match matter too (docs/using-dml-with-partitioned-tables).
     """
     if parts.keys:
-        source, on, matched = _newest(parts), _same_keys(parts.keys), _when_matched(parts)
-        on, delete = _and(on, parts.pruning), window
+        source, on = _newest(parts), _and(_same_keys(parts.keys), parts.pruning)
+        matched = _when_matched(parts, parts.pruning)
     else:
         source, on, matched = parts.staging, "FALSE", ""
-        delete = _and(window, parts.pruning)
     return (
         f"MERGE INTO {parts.target} AS T\n"
         f"USING {source} AS S\n"
         f"ON {on}"
         f"{matched}"
-        f"\nWHEN NOT MATCHED BY SOURCE AND {delete} THEN\n  DELETE"
+        f"\nWHEN NOT MATCHED BY SOURCE AND {window} THEN\n  DELETE"
         f"{_when_not_matched(parts)}"
     )
 
@@ -402,14 +391,15 @@ def _newest(parts: Merge) -> str:
     )
 
 
-def _when_matched(parts: Merge) -> str:
+def _when_matched(parts: Merge, pruning: str = "") -> str:
     keys = {key.lower() for key in parts.keys}
     updates = ", ".join(
         f"{quoted(column)} = S.{quoted(column)}"
         for column in parts.columns
         if column.lower() not in keys
     )
-    return f"\nWHEN MATCHED THEN\n  UPDATE SET {updates}" if updates else ""
+    when = _and("WHEN MATCHED", pruning)
+    return f"\n{when} THEN\n  UPDATE SET {updates}" if updates else ""
 
 
 def _when_not_matched(parts: Merge) -> str:

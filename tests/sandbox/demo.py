@@ -5,26 +5,111 @@ The product is driven as its users drive it, by its own commands in subprocesses
 
 from __future__ import annotations
 
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+from tests.installation import ROOT, Installation, store_row
 from tests.sandbox.dataset.build import DEFAULT_ROWS
 from tests.sandbox.dataset.views import VIEWS, ViewSpec
-from tests.sandbox.serve import Sandbox
-from tests.sandbox.totals import Totals
+from tests.sandbox.serve import Sandbox, stop_signals
+from tests.sandbox.totals import Totals, bigquery_totals, oracle_totals
 
 DATASET = "erp"
 STORE = "Sandbox ERP"
+LOADED = list(VIEWS.values())
+
+
+class DemoFailed(RuntimeError):
+    """A command of the product did not do what the demo needs."""
 
 
 def demo(keep_serving: bool, rows: int | None) -> int:
-    """Run the whole story and print it; returns the exit code."""
-    with Sandbox(rows or DEFAULT_ROWS) as sandbox:
-        raise NotImplementedError(f"the product is not wired in yet: {sandbox.oracle_dsn}")
+    """Run the whole story and print it; returns 0 when all totals agree."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="etl-demo-")))
+        print(f"Starting an Oracle and a BigQuery with {rows or DEFAULT_ROWS:,} rows ...")
+        sandbox = stack.enter_context(Sandbox(rows or DEFAULT_ROWS))
+        try:
+            installation = set_up(folder, sandbox)
+            agree = _tell(installation, sandbox)
+        except DemoFailed as error:
+            print(error)
+            return 1
+        if keep_serving:
+            _serve(installation)
+        else:
+            print("\nThe same with the admin site on it: python -m tests.sandbox demo --serve")
+    return 0 if agree else 1
+
+
+def set_up(folder: Path, sandbox: Sandbox) -> Installation:
+    """An installation with one data store and the nine data sources."""
+    env = sandbox.env()
+    installation = Installation(folder, env)
+    installation.configure(
+        [store_row(STORE, env)], source_rows(), {STORE: env["SANDBOX_ORACLE_PASSWORD"]}
+    )
+    return installation
+
+
+def _tell(installation: Installation, sandbox: Sandbox) -> bool:
+    agree = _load(installation, sandbox, "First load of nine views")
+    counts = sandbox.business_day()
+    changed = sum(sum(vars(count).values()) for count in counts.values())
+    print(f"\nA business day happens in Oracle: {changed:,} rows change.")
+    agree = _load(installation, sandbox, "The increment") and agree
+    print("\nHistory, as `python -m etl_oracle_to_bq list` tells it:\n")
+    print(_checked(installation.etl("list")).stdout)
+    return agree
+
+
+def _load(installation: Installation, sandbox: Sandbox, title: str) -> bool:
+    began = time.monotonic()
+    done = _checked(installation.etl("run", "--all", "--json"))
+    runs = json.loads(done.stdout)["runs"]
+    print(f"\n{title}: {time.monotonic() - began:.1f} s\n")
+    totals = compare(sandbox)
+    print(report(runs, totals))
+    return all(oracle == target for oracle, target in totals.values())
+
+
+def _checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    if done.returncode:
+        raise DemoFailed(f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def compare(sandbox: Sandbox) -> dict[str, tuple[Totals, Totals]]:
+    """Rows and sums of money of every loaded view, in Oracle and in BigQuery."""
+    import oracledb
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import bigquery
+
+    client = bigquery.Client(
+        project=sandbox.bigquery.project,
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": sandbox.bigquery.host},
+    )
+    oracle = oracledb.connect(
+        user=sandbox.reader, password=sandbox.reader_password, dsn=sandbox.oracle_dsn
+    )
+    with contextlib.closing(client), oracle:
+        return {
+            spec.name: (oracle_totals(oracle, spec), bigquery_totals(client, DATASET, spec))
+            for spec in LOADED
+        }
 
 
 def source_rows() -> Iterator[dict[str, object]]:
     """One data source for each view, in the names of the configuration database."""
-    for order, spec in enumerate(VIEWS.values(), 1):
+    for order, spec in enumerate(LOADED, 1):
         yield {"view": f"ERP.{spec.name}", "store": STORE, "load_order": order, **_how(spec)}
 
 
@@ -35,9 +120,7 @@ def _how(spec: ViewSpec) -> dict[str, object]:
         "write_disposition": spec.write_disposition,
         "key_columns": list(spec.keys),
         "incremental_column": spec.incremental,
-        "overlap": spec.overlap,
-        # The demo's day happens seconds before the increment.
-        "safety_lag": 0,
+        "overlap": str(spec.overlap),
         "partition_column": spec.partition,
         "partition_type": spec.partition_type,
         "cluster_columns": list(spec.clusters),
@@ -45,11 +128,36 @@ def _how(spec: ViewSpec) -> dict[str, object]:
     }
 
 
-def report(loaded: dict[str, tuple[Totals, Totals]]) -> str:
-    """A table of what each view holds in Oracle and in BigQuery, side by side."""
-    lines = [f"{'view':<22}{'Oracle rows':>12}{'BigQuery':>12}  {'sum of':<20}{'agree':>6}"]
-    for name, (oracle, target) in loaded.items():
-        money = VIEWS[name].money[0] if VIEWS[name].money else ""
-        agree = "yes" if oracle == target else "NO"
-        lines.append(f"{name:<22}{oracle.rows:>12,}{target.rows:>12,}  {money:<20}{agree:>6}")
+def report(runs: list[dict[str, object]], totals: dict[str, tuple[Totals, Totals]]) -> str:
+    """A table of what was loaded, and of what each side holds now, side by side."""
+    loaded = {str(run["view"]).partition(".")[2]: run["rows"]["loaded"] for run in runs}
+    lines = [
+        f"{'view':<21}{'loaded':>9}{'Oracle':>9}{'BigQuery':>9}   "
+        f"{'sum of':<19}{'in Oracle':>24}{'in BigQuery':>24}  agree"
+    ]
+    for name, (oracle, target) in totals.items():
+        money = VIEWS[name].money[:1]
+        sums = [
+            f"{side.sums[0]:,f}" if money and side.sums[0] is not None else ""
+            for side in (oracle, target)
+        ]
+        lines.append(
+            f"{name:<21}{loaded[name]:>9,}{oracle.rows:>9,}{target.rows:>9,}   "
+            f"{''.join(money):<19}{sums[0]:>24}{sums[1]:>24}  {'yes' if oracle == target else 'NO'}"
+        )
     return "\n".join(lines)
+
+
+def _serve(installation: Installation) -> None:
+    """The admin site on the loaded data, until Ctrl-C."""
+    password = secrets.token_urlsafe(9)
+    manage = [sys.executable, str(ROOT / "etl_web_admin" / "manage.py")]
+    env = {**installation.env(), "DJANGO_SUPERUSER_PASSWORD": password}
+    create = ["createsuperuser", "--noinput", "--username", "demo", "--email", "demo@localhost"]
+    subprocess.run([*manage, *create], env=env, check=True, stdout=subprocess.DEVNULL)
+    with stop_signals() as stopped, subprocess.Popen([*manage, "serve"], env=env) as site:
+        print(f"\nUser demo, password {password}. Ctrl-C ends everything.", flush=True)
+        # In short waits, because Windows delivers Ctrl-C only between them.
+        while not stopped.wait(0.2) and site.poll() is None:
+            pass
+        site.terminate()
