@@ -8,6 +8,7 @@ What the emulator does not check (CSV flags, the limit on bytes) is in tests/uni
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ from etl_oracle_to_bq.model import (
     WriteDisposition,
 )
 from tests.sandbox.bigquery.launcher import BigQueryEmulator
+from tests.sandbox.bigquery.proxy import Fault, FaultProxy, Rule
 
 IMPORTED = datetime(2024, 6, 1, tzinfo=UTC)
 LABELS = {"managed_by": "oracle_to_bq", "etl_source": "7-orders"}
@@ -699,6 +701,166 @@ class TestForPowerBi:
         found = bench.warehouse.describe(bench.target.dataset, "orders")
         assert found is not None
         assert found.labels == {"team": "finance", **LABELS}
+
+
+@pytest.fixture
+def proxy(emulator: BigQueryEmulator) -> Iterator[FaultProxy]:
+    with FaultProxy(emulator.host) as running:
+        yield running
+
+
+@pytest.fixture
+def remote(plain: Bench, proxy: FaultProxy) -> Iterator[Bench]:
+    """The bench behind a line that fails as the proxy's rules say."""
+    with load.Warehouse(settings_for(proxy.host)) as opened:
+        yield replace(plain, warehouse=opened)
+
+
+LARGE = 200_000
+UPLOADS = [
+    Rule(Fault.DROP_ANSWER, "POST", "uploadType=multipart"),
+    Rule(Fault.DROP_REQUEST, "POST", "uploadType=multipart"),
+    Rule(Fault.ANSWER, "POST", "uploadType=multipart", times=2, status=503),
+    Rule(Fault.ANSWER, "POST", "uploadType=multipart", status=429, reason="rateLimitExceeded"),
+    Rule(Fault.RESET_UPLOAD, "POST", "uploadType=multipart"),
+]
+SESSIONS = [
+    Rule(Fault.DROP_ANSWER, "POST", "uploadType=resumable"),
+    Rule(Fault.DROP_ANSWER, "PUT", "/upload/"),
+    Rule(Fault.DROP_REQUEST, "PUT", "/upload/"),
+    Rule(Fault.ANSWER, "PUT", "/upload/", times=2, status=503),
+    Rule(Fault.ANSWER, "PUT", "/upload/", status=404, reason="notFound"),
+    Rule(Fault.ANSWER, "PUT", "/upload/", status=410, reason="gone"),
+    Rule(Fault.RESET_UPLOAD, "PUT", "/upload/"),
+]
+COMMITS = [
+    Rule(Fault.DROP_ANSWER, "POST", "/jobs", body="_commit_1"),
+    Rule(Fault.DROP_REQUEST, "POST", "/jobs", body="_commit_1"),
+    Rule(Fault.ANSWER, "POST", "/jobs", body="_commit_1", times=2, status=503),
+    Rule(Fault.ANSWER, "POST", "/jobs", body="_commit_1", status=403, reason="rateLimitExceeded"),
+    Rule(Fault.ANSWER, "POST", "/jobs", body="_commit_1", status=500, reason="internalError"),
+]
+
+
+def named(rule: Rule) -> str:
+    return f"{rule.method}-{rule.fault.name}-{rule.status if rule.fault is Fault.ANSWER else ''}"
+
+
+class TestFaults:
+    """Lost requests, lost answers and refusals in passing: everything once, nothing twice."""
+
+    @pytest.mark.parametrize("rule", UPLOADS, ids=named)
+    def test_a_small_part_is_loaded_once(
+        self, remote: Bench, proxy: FaultProxy, rule: Rule
+    ) -> None:
+        proxy.rules.append(replace(rule))
+        staging = remote.staged("r", [(1, "1", day(1)), (2, "2", day(2))])
+        assert remote.warehouse.staged_rows(staging) == 2
+        assert proxy.rules[0].fired
+
+    @pytest.mark.parametrize("rule", SESSIONS, ids=named)
+    def test_a_large_part_is_loaded_once(
+        self, remote: Bench, proxy: FaultProxy, rule: Rule
+    ) -> None:
+        proxy.rules.append(replace(rule))
+        staging = remote.warehouse.create_staging(remote.target, "r")
+        path = remote.folder / "large.csv"
+        path.write_text('"id","changed"\n' + "1,2024-01-01 00:00:00.000000\n" * LARGE)
+        assert path.stat().st_size > 5 * 2**20
+        loaded = remote.warehouse.load_part(staging, path, LoadMode.CSV, f"{staging.dataset}_1")
+        assert loaded.rows == remote.warehouse.staged_rows(staging) == LARGE
+        assert proxy.rules[0].fired
+
+    @pytest.mark.parametrize("method", [CommitMethod.COPY_APPEND, CommitMethod.MERGE])
+    @pytest.mark.parametrize("rule", COMMITS, ids=named)
+    def test_a_commit_takes_effect_once(
+        self, remote: Bench, proxy: FaultProxy, rule: Rule, method: CommitMethod
+    ) -> None:
+        proxy.rules.append(replace(rule))
+        run = remote.target.dataset
+        done = remote.committed(run, [(1, "1", day(1))], method)
+        assert done.job_id == load.job_id(run, "commit")
+        assert remote.rows() == [(1, "1", day(1))]
+        assert proxy.rules[0].fired
+
+    @pytest.mark.parametrize("rule", COMMITS, ids=named)
+    def test_a_fence_stands_whatever_happens_to_its_request(
+        self, remote: Bench, plain: Bench, proxy: FaultProxy, rule: Rule
+    ) -> None:
+        proxy.rules.append(replace(rule))
+        run = remote.target.dataset
+        staging = plain.staged(run, [(1, "1", day(1))])
+        assert not remote.warehouse.settle(run).committed
+        with pytest.raises(Busy):
+            plain.warehouse.commit(plan_of(plain.target, CommitMethod.MERGE), staging, run)
+        assert plain.rows() == []
+
+    def test_a_refusal_that_lasts_is_told_at_once(self, remote: Bench, proxy: FaultProxy) -> None:
+        proxy.rules.append(
+            Rule(Fault.ANSWER, "POST", "/jobs", times=0, status=403, reason="accessDenied")
+        )
+        with pytest.raises(DestinationError) as caught:
+            remote.warehouse.commit(
+                plan_of(remote.target, CommitMethod.COPY_APPEND),
+                remote.target,
+                remote.target.dataset,
+            )
+        assert (caught.value.code, caught.value.transient) == ("accessDenied", False)
+        assert len(proxy.requests("POST", "/jobs")) == 1
+
+    def test_a_service_that_stays_away_is_told_within_the_limit(
+        self, remote: Bench, proxy: FaultProxy
+    ) -> None:
+        staging = remote.warehouse.create_staging(remote.target, "r")
+        proxy.rules.append(Rule(Fault.ANSWER, "POST", "/jobs", times=0, status=503))
+        began = time.monotonic()
+        with pytest.raises(DestinationUnavailable) as caught:
+            remote.warehouse.load_part(
+                staging, remote.part([(1, "1", day(1))]), LoadMode.DATAFRAME, f"{staging.dataset}_1"
+            )
+        assert time.monotonic() - began < 2 * remote.warehouse.settings.request_seconds
+        assert caught.value.code == "backendError"
+
+    def test_a_commit_whose_fate_is_unknown_is_settled_afterwards(
+        self, remote: Bench, plain: Bench, proxy: FaultProxy
+    ) -> None:
+        run = remote.target.dataset
+        staging = plain.staged(run, [(1, "1", day(1))])
+        proxy.rules += [
+            Rule(Fault.DROP_ANSWER, "POST", "/jobs", body="_commit_1"),
+            Rule(Fault.DROP_REQUEST, "POST", "/jobs", body="_commit_1", times=0),
+            Rule(Fault.DROP_REQUEST, "GET", "/jobs/", times=0),
+        ]
+        with pytest.raises(DestinationUnavailable):
+            remote.warehouse.commit(plan_of(remote.target, CommitMethod.COPY_APPEND), staging, run)
+        assert plain.warehouse.settle(run).committed
+        assert plain.rows() == [(1, "1", day(1))]
+
+
+class TestServiceDies:
+    """The emulator is killed around the one request that matters, and comes back."""
+
+    @pytest.fixture
+    def mortal(self, tmp_path: Path) -> Iterator[BigQueryEmulator]:
+        with BigQueryEmulator(tmp_path / "data") as running:
+            yield running
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    @pytest.mark.parametrize("what", ["uploadType=multipart", "/jobs"])
+    def test_killed_around_a_load_or_a_commit(
+        self, mortal: BigQueryEmulator, tmp_path: Path, what: str, when: str
+    ) -> None:
+        with FaultProxy(mortal.host) as proxy, load.Warehouse(settings_for(proxy.host)) as opened:
+            opened._client.create_dataset("sales")
+            bench = Bench(opened, target_in("sales"), tmp_path)
+            opened.create_target(bench.target, "")
+            body = "_commit_1" if what == "/jobs" else ""
+            rule = Rule(Fault.DROP_ANSWER, "POST", what, body)
+            setattr(rule, when, lambda _path: mortal.restart())
+            proxy.rules.append(rule)
+            bench.committed("r", [(1, "1", day(1))], CommitMethod.COPY_APPEND)
+            assert rule.fired
+            assert bench.rows() == [(1, "1", day(1))]
 
 
 def test_an_address_where_nobody_answers_is_told_within_the_limit() -> None:

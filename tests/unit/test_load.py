@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +18,15 @@ import sqlglot
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud.bigquery import exceptions as client_exceptions
+from google.cloud.bigquery.job import QueryJob
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_oracle_to_bq import load
 from etl_oracle_to_bq.codes import CODES
-from etl_oracle_to_bq.errors import ConfigError, DestinationError, DestinationUnavailable
+from etl_oracle_to_bq.errors import Busy, ConfigError, DestinationError, DestinationUnavailable
 from etl_oracle_to_bq.load import failures, sql, tables
-from etl_oracle_to_bq.load.jobs import _worth_sending_again
+from etl_oracle_to_bq.load.jobs import Jobs, _worth_sending_again
 from etl_oracle_to_bq.model import Field, LoadMode, PartitionType, Table
 
 FIELDS = (
@@ -399,6 +401,64 @@ class TestErrors:
     )
     def test_which_requests_are_sent_again(self, error: Exception, again: bool) -> None:
         assert _worth_sending_again(error) is again
+
+
+def ended(jobs: Jobs, name: str, error: dict[str, str] | None, labels: dict[str, str]) -> QueryJob:
+    """A job as BigQuery answers it when it is over."""
+    status = {"state": "DONE", **({"errorResult": error} if error else {})}
+    resource = {
+        "jobReference": {"projectId": "p", "jobId": name, "location": "EU"},
+        "configuration": {"query": {"query": "SELECT 1"}, "labels": labels},
+        "statistics": {"query": {"totalBytesBilled": "10"}},
+        "status": status,
+    }
+    return QueryJob.from_api_repr(resource, jobs.client)
+
+
+class TestFailedJobs:
+    """A job that is over tells by its error whether another id may be tried."""
+
+    IDS = ("commit_1", "commit_2", "commit_3")
+
+    @pytest.fixture
+    def jobs(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+        monkeypatch.setattr("etl_oracle_to_bq.load.jobs.FIRST_PAUSE", 0.0)
+        settings = load.WarehouseSettings("p", "EU", emulator_host="http://127.0.0.1:9")
+        with load.Warehouse(settings) as warehouse:
+            yield warehouse._jobs
+
+    def run(self, jobs: Jobs, errors: list[dict[str, str] | None]) -> tuple[list[str], QueryJob]:
+        sent: list[str] = []
+
+        def start(name: str) -> QueryJob:
+            sent.append(name)
+            return ended(jobs, name, errors[len(sent) - 1], {"etl_run": "r"})
+
+        return sent, jobs.run(start, self.IDS, "committing into sales.orders")
+
+    def test_a_passing_error_is_tried_again_under_the_next_id(self, jobs: Jobs) -> None:
+        sent, job = self.run(jobs, [{"reason": "backendError"}, None])
+        assert sent == ["commit_1", "commit_2"]
+        assert job.job_id == "commit_2"
+        assert jobs.bytes_billed("r") == 20
+
+    def test_it_is_not_tried_more_often_than_there_are_ids(self, jobs: Jobs) -> None:
+        with pytest.raises(DestinationUnavailable) as caught:
+            self.run(jobs, [{"reason": "jobInternalError", "message": "oops"}] * 3)
+        assert caught.value.code == "jobInternalError"
+        assert "committing into sales.orders" in caught.value.message
+
+    def test_a_lasting_error_is_not_tried_again(self, jobs: Jobs) -> None:
+        with pytest.raises(DestinationError) as caught:
+            self.run(jobs, [{"reason": "invalidQuery", "message": "no such column"}])
+        assert not caught.value.transient
+
+    def test_a_fenced_id_means_that_the_lease_is_lost(self, jobs: Jobs) -> None:
+        with pytest.raises(Busy) as caught:
+            jobs.run(
+                lambda name: ended(jobs, name, None, {"etl_fence": "1"}), self.IDS, "committing"
+            )
+        assert caught.value.code == "lease-lost"
 
 
 def test_the_client_is_imported_only_when_the_warehouse_is() -> None:
