@@ -220,7 +220,9 @@ def _number_cells(array: pa.Array[Any]) -> Cells:
         return _whole_number_cells(_integers(array), 0, _valid(array))
     if pa.types.is_decimal(array.type):
         return _decimal_cells(array)
-    return _numbers_one_by_one(array)
+    if pa.types.is_uint64(array.type) or pa.types.is_floating(array.type):
+        return _numbers_one_by_one(array)
+    return _numbers_one_by_one(array.cast(pa.large_string()))
 
 
 def _numbers_one_by_one(array: pa.Array[Any]) -> RawCells:

@@ -242,7 +242,8 @@ def decode_number(data: bytes) -> int | Decimal:
     sign = "-" if negative else ""
     if exponent >= 0 and len(digits) + exponent <= 40:
         return int(sign + digits + "0" * exponent)
-    return Decimal(f"{sign}{digits}E{exponent}")
+    stripped = digits.rstrip("0")
+    return Decimal(f"{sign}{stripped}E{exponent + len(digits) - len(stripped)}")
 
 
 # -- dates, timestamps, intervals ------------------------------------------------------------
@@ -389,7 +390,9 @@ def encode_value(value: object, wire_type: int, form: int) -> bytes:
     """The data of one non-NULL value, without its length. Raises OracleError (ORA-06502)."""
     if wire_type in TEXT_TYPES and isinstance(value, str):
         return value.encode("utf-16-be" if form == FORM_NCHAR else "utf-8")
-    if wire_type in NUMBER_TYPES or wire_type == BOOLEAN:
+    if wire_type == BOOLEAN and isinstance(value, bool | int):
+        return b"\x01\x01" if value else b"\x00"
+    if wire_type in NUMBER_TYPES:
         if isinstance(value, bool):
             value = int(value)
         if isinstance(value, int | float | Decimal | str):

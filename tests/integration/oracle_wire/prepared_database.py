@@ -8,14 +8,20 @@ stands otherwise.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import oracledb
 import pyarrow as pa
+import pytest
 
 from tests.sandbox.oracle.errors import OracleError
-from tests.sandbox.oracle.session import BaseDatabase, BaseSession, Bind, Column, Result
+from tests.sandbox.oracle.server import OracleServer
+from tests.sandbox.oracle.session import BaseDatabase, BaseSession, Bind, Column, Kind, Result
 
+NUMBERS = "select n, t from numbers"
+ROWS = 2_345
 Answer = Callable[["PreparedSession", Sequence[Bind]], Result]
 
 
@@ -108,3 +114,27 @@ class PreparedSession(BaseSession):
             return self.database.answers[sql]
         except KeyError:
             raise OracleError(942, "table or view does not exist", sql.find("from")) from None
+
+
+def session_of(server: OracleServer) -> PreparedSession:
+    """The session that was opened last."""
+    assert isinstance(server.database, PreparedDatabase)
+    return server.database.sessions[-1]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def error_of(error: pytest.ExceptionInfo[oracledb.Error]) -> oracledb._Error:  # type: ignore[name-defined]
+    return error.value.args[0]
+
+
+def echo(session: PreparedSession, binds: Sequence[Bind]) -> Result:
+    """One row of one text: the binds."""
+    text = repr([(bind.kind.value, bind.value) for bind in binds])
+    column = Column("BINDS", Kind.VARCHAR2, length=4000)
+    return Result((column,), iter([pa.RecordBatch.from_arrays([pa.array([text])], ["BINDS"])]))
