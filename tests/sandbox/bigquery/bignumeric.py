@@ -12,7 +12,6 @@ integer digits is refused here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any
@@ -168,16 +167,10 @@ _STRUCT_TYPE = exp.DataType.build(
     f"STRUCT<{UNITS} NUMERIC(38, 0), {FRACTION} NUMERIC(38, 38)>", dialect="bigquery"
 )
 
-_NUMERIC_TYPE = exp.DataType.build("NUMERIC(38, 9)", dialect="bigquery")
-_DECIMAL_NAMES = re.compile(r"NUMERIC|DECIMAL", re.IGNORECASE)
-
 
 def rewrite_sql(sql: str) -> str:
-    """BigQuery SQL in which BIGNUMERIC names the stored pair, and NUMERIC its digits.
-
-    Without digits the translation would make NUMERIC a DuckDB DECIMAL(18, 3), and round to it.
-    """
-    if not _DECIMAL_NAMES.search(sql):
+    """BigQuery SQL in which every BIGNUMERIC type, cast and literal names the stored pair."""
+    if "BIGNUMERIC" not in sql.upper():
         return sql
     try:
         tree = sqlglot.parse_one(_rewrite_literals(sql), read="bigquery")
@@ -194,8 +187,6 @@ def _rewrite_node(node: exp.Expression) -> exp.Expression:
         return exp.Anonymous(this=FROM_TEXT, expressions=[text])
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.BIGDECIMAL:
         return _STRUCT_TYPE.copy()
-    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL:
-        return node if node.expressions else _NUMERIC_TYPE.copy()
     return node
 
 
@@ -237,6 +228,23 @@ class _CastOfBignumeric(TranslationRule):
     def rewrite(self, node: exp.Expression) -> exp.Expression:
         text = exp.Anonymous(this=TO_TEXT, expressions=[node.this.copy()])
         return exp.Cast(this=text, to=node.args["to"].copy())
+
+
+class _DigitsOfNumeric(TranslationRule):
+    """NUMERIC has nine decimals; DuckDB's DECIMAL without digits has three, and rounds to them."""
+
+    name = "SANDBOX_NUMERIC_DIGITS"
+
+    def applies_to(self, node: exp.Expression) -> bool:
+        return (
+            isinstance(node, exp.DataType)
+            and node.this == exp.DataType.Type.DECIMAL
+            # The parser of DuckDB's dialect spells a bare DECIMAL out.
+            and [digits.name for digits in node.expressions] in ([], ["18", "3"])
+        )
+
+    def rewrite(self, node: exp.Expression) -> exp.Expression:
+        return exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
 
 
 class _SumOfBignumeric(TranslationRule):
@@ -307,9 +315,10 @@ def patches() -> list[Patch]:
     """The corrections of this file; also fills the emulator's type and rule tables."""
     type_map._BQ_TO_DUCKDB["BIGNUMERIC"] = DUCKDB_TYPE
     parameters._SCALAR_CONVERTERS["BIGNUMERIC"] = _parameter
-    RULES.extend([_CastOfBignumeric, _SumOfBignumeric])
+    rules = (_CastOfBignumeric, _SumOfBignumeric, _DigitsOfNumeric)
+    RULES.extend(rules)
     # The executor's translator took its rules when it was imported.
-    executor._translator._rules.extend([_CastOfBignumeric(), _SumOfBignumeric()])
+    executor._translator._rules.extend(rule() for rule in rules)
     return [
         Patch(
             "bqemulator.storage.arrow_bridge:_format_special_value", _format_special_value, _DIGITS
