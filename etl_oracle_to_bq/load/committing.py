@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from google.api_core import exceptions as api
 from google.cloud import bigquery
 from google.cloud.bigquery.job import CopyJob, QueryJob
 
@@ -27,12 +28,15 @@ from etl_oracle_to_bq.load.answers import (
 )
 from etl_oracle_to_bq.load.failures import translated
 from etl_oracle_to_bq.load.jobs import Job, Jobs, is_fence, statistics
+from etl_oracle_to_bq.load.tables import missing_labels
 from etl_oracle_to_bq.model import CommitMethod, PartitionType, Plan, Table
 
 _COPIES = {
     CommitMethod.COPY_APPEND: bigquery.WriteDisposition.WRITE_APPEND,
     CommitMethod.COPY_REPLACE: bigquery.WriteDisposition.WRITE_TRUNCATE,
 }
+
+_OF_THE_RUN = (RUN_LABEL, STEP_LABEL)
 
 
 def commit(
@@ -57,7 +61,8 @@ def commit(
 def settle(jobs: Jobs, run_id: str) -> Settled:
     """Whether a dead run's commit took effect; afterwards it never will.
 
-    Waits for a commit that is still running. Raises DestinationUnavailable when BigQuery
+    Waits for a commit that is still running, and gives a replaced table its labels back, as
+    the dead run would have done: without them no run would touch it again. Raises DestinationUnavailable when BigQuery
     cannot be asked or the job does not end, and then nothing is settled.
     """
     doing = f"asking for the commit of run {run_id}"
@@ -67,9 +72,25 @@ def settle(jobs: Jobs, run_id: str) -> Settled:
             if job is None or is_fence(job):
                 return NEVER_COMMITTED
             job = jobs.wait(job, doing)
+            if job.error_result is None:
+                _restore_labels(jobs, job)
         if job.error_result is None:
             return Settled(True, job.job_id, *_counts(job), _billed(job))
     return NEVER_COMMITTED
+
+
+def _restore_labels(jobs: Jobs, job: Job) -> None:
+    """A copy may take the target's labels away; those of the job tell what they were."""
+    if not isinstance(job, CopyJob):
+        return
+    wanted = {name: text for name, text in job.labels.items() if name not in _OF_THE_RUN}
+    try:
+        live = jobs.client.get_table(job.destination, retry=jobs.retry, timeout=jobs.timeout)
+    except api.NotFound:
+        return
+    if missing := missing_labels(live.labels, wanted):
+        live.labels = {**live.labels, **missing}
+        jobs.client.update_table(live, ["labels"], retry=jobs.retry, timeout=jobs.timeout)
 
 
 def _ids(run_id: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from google.cloud import bigquery
 
-from etl_oracle_to_bq.errors import DestinationError
+from etl_oracle_to_bq.errors import ConfigError
 from etl_oracle_to_bq.model import Field, PartitionType, Table
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -24,12 +24,12 @@ def from_bigquery(live: bigquery.Table) -> Table:
 
     A declared precision, scale or length is part of the type text, e.g. `NUMERIC(10,2)`.
     A day that has only begun counts as a day of partition expiration. Raises
-    DestinationError `not-a-table` for a view or another thing that cannot be loaded.
+    ConfigError `foreign-target` for a view or another thing that cannot be loaded.
     """
     if live.table_type not in (None, "TABLE"):
-        raise DestinationError(
+        raise ConfigError(
             f"{live.dataset_id}.{live.table_id} is a {live.table_type}, not a table.",
-            code="not-a-table",
+            code="foreign-target",
         )
     column, unit, expiration = _partitioning(live)
     return Table(

@@ -130,7 +130,7 @@ class Warehouse:
     def describe(self, dataset: str, table: str) -> Table | None:
         """The table as it is, or None when there is none (or no such dataset).
 
-        Raises DestinationError `not-a-table` for a view.
+        Raises ConfigError `foreign-target` for a view.
         """
         live = self._live(dataset, table)
         return None if live is None else from_bigquery(live)
@@ -285,7 +285,7 @@ class Warehouse:
     def refresh_latest_view(self, target: Table, keys: Sequence[str], incremental: str) -> None:
         """Create `<target>_latest`, one row per key, or rewrite it when its text has changed.
 
-        Raises DestinationError `foreign-target` when a table or view of that name is there
+        Raises ConfigError `foreign-target` when a table or view of that name is there
         that this product has not made.
         """
         name = f"{target.name}_latest"
@@ -296,7 +296,7 @@ class Warehouse:
             self._create(self._view(target, name, text), f"creating {target.dataset}.{name}")
             return
         if live.table_type != "VIEW" or live.labels.get(OWNER_LABEL) != OWNER:
-            raise DestinationError(
+            raise ConfigError(
                 f"{target.dataset}.{name} exists and was not made by this program.",
                 code="foreign-target",
             )
@@ -487,7 +487,8 @@ def _restore(live: bigquery.Table, wanted: Table) -> list[str]:
     if wanted.require_partition_filter and not live.require_partition_filter:
         live.require_partition_filter = True
         changed.append("require_partition_filter")
-    if wanted.partition_expiration_days != from_bigquery(live).partition_expiration_days:
+    days = from_bigquery(live).partition_expiration_days
+    if live.time_partitioning and wanted.partition_expiration_days != days:
         live.time_partitioning = time_partitioning(wanted)
         changed.append("time_partitioning")
     return changed

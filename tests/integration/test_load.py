@@ -24,6 +24,7 @@ from google.cloud import bigquery
 from etl_oracle_to_bq import load
 from etl_oracle_to_bq.errors import (
     Busy,
+    ConfigError,
     DestinationError,
     DestinationUnavailable,
     EtlError,
@@ -636,6 +637,23 @@ class TestSettle:
             plain.warehouse.commit(plan, staging, run)
         assert not plain.warehouse.settle(run).committed
 
+    def test_a_replaced_table_that_lost_its_labels_gets_them_back(self, plain: Bench) -> None:
+        run = plain.target.dataset
+        plain.committed(run, [(1, "1", day(2))], CommitMethod.COPY_REPLACE)
+        live = plain.warehouse._client.get_table(plain.target.path)
+        live.labels = {"managed_by": None, "etl_source": None}
+        plain.warehouse._client.update_table(live, ["labels"])
+        assert plain.warehouse.settle(run).committed
+        found = plain.warehouse.describe(plain.target.dataset, "orders")
+        assert found is not None
+        assert found.labels == LABELS
+
+    def test_a_target_that_somebody_dropped_can_still_be_settled(self, plain: Bench) -> None:
+        run = plain.target.dataset
+        plain.committed(run, [(1, "1", day(2))], CommitMethod.COPY_REPLACE)
+        plain.warehouse._client.delete_table(plain.target.path)
+        assert plain.warehouse.settle(run).committed
+
     def test_the_fence_is_asked_before_the_job_is_sent(self, plain: Bench) -> None:
         run = plain.target.dataset
         staging = plain.staged(run, [(1, "1", day(2))])
@@ -672,9 +690,14 @@ class TestForPowerBi:
 
     def test_something_else_of_that_name_is_left_alone(self, plain: Bench) -> None:
         plain.warehouse.create_target(replace(plain.target, name="orders_latest"), "ours, a table")
-        with pytest.raises(DestinationError) as caught:
+        with pytest.raises(ConfigError) as caught:
             plain.warehouse.refresh_latest_view(plain.target, ("id",), "changed")
         assert caught.value.code == "foreign-target"
+
+    def test_a_view_cannot_be_a_target(self, plain: Bench) -> None:
+        plain.warehouse.refresh_latest_view(plain.target, ("id",), "changed")
+        with pytest.raises(ConfigError, match="is a VIEW, not a table"):
+            plain.warehouse.describe(plain.target.dataset, "orders_latest")
 
     def test_load_status_has_one_row_a_source(self, plain: Bench) -> None:
         dataset = plain.target.dataset
