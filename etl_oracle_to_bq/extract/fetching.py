@@ -52,6 +52,9 @@ FIXED_BYTES = 16
 BARE_SCALE = -127
 INT64_DIGITS = 18
 ORACLE_DIGITS = 40
+# Another text, so another cursor: the driver loses count of a cached statement with LOBs that
+# was parsed before it is fetched as Arrow.
+DESCRIBE = " /* describe */"
 # The driver's refusals to convert a value to the requested Arrow type.
 DOES_NOT_FIT = {"DPY-4036", "DPY-4037", "DPY-4038", "DPY-4039", "DPY-4042", "DPY-5015"}
 
@@ -61,7 +64,7 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """See `OracleSession.batches`."""
     with oracle_errors("Preparing the export"), connection.cursor() as cursor:
-        cursor.parse(query.sql)
+        cursor.parse(query.sql + DESCRIBE)
         described = list(cursor.description or ())
         binds = bound(cursor, query)
     rows = BatchRows(described, batch_size)
