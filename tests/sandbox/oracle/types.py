@@ -379,6 +379,8 @@ def encode_rowid(text: str) -> bytes:
         for digit in text[start:end]:
             number = number * 64 + _ROWID_DIGITS.index(digit)
         numbers.append(number)
+    if numbers[0] >> 32 or numbers[1] >> 16 or numbers[2] >> 32 or numbers[3] >> 16:
+        raise OracleError(1410, f"invalid ROWID: {text!r}")
     part, file, block, slot = (encode_ub(number) for number in numbers)
     return b"\x0e" + part + file + b"\x00" + block + slot
 

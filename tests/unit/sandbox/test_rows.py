@@ -154,6 +154,13 @@ def test_zoned_timestamps_with_nanoseconds(values: list[object]) -> None:
     assert_encodes(Column("A", Kind.TIMESTAMP_TZ), array, values, encode)
 
 
+def test_timestamps_with_nanoseconds() -> None:
+    fields = [("seconds", pa.int64()), ("nanos", pa.int32())]
+    array = pa.array([{"seconds": 0, "nanos": 123_456_789}, None], pa.struct(fields))
+    data = bytes(block_of(Column("A", Kind.TIMESTAMP, scale=9), array).data)
+    assert data.hex() == "070b77aa0101010101075bcd150700"
+
+
 @given(nullable(st.tuples(st.integers(-999, 999), st.integers(0, 86_399_999_999_999))))
 def test_intervals(values: list[object]) -> None:
     signed = [v if v is None else (v[0], -v[1] if v[0] < 0 else v[1]) for v in values]  # type: ignore[index]

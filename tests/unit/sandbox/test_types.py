@@ -158,7 +158,7 @@ def test_rowid_vector() -> None:
     assert types.encode_rowid("AAASdqAAEAAAAInAAA").hex().upper() == "0E0301276A01040002022700"
 
 
-@pytest.mark.parametrize("text", ["", "AAASdqAAEAAAAInAA", "AAASdqAAEAAAAInAA!"])
+@pytest.mark.parametrize("text", ["", "AAASdqAAEAAAAInAA", "AAASdqAAEAAAAInAA!", "/" * 18])
 def test_a_malformed_rowid_is_ora_01410(text: str) -> None:
     with pytest.raises(OracleError, match="ORA-01410"):
         types.encode_rowid(text)
