@@ -13,8 +13,10 @@ from etl_oracle_to_bq.errors import Busy, CatalogError, EtlError, StageError
 
 log = logging.getLogger(__name__)
 
-# A lease survives two missed beats before it may be taken over.
+# A lease survives two missed beats before it may be taken over; people who watch a run want
+# to see its rows move.
 BEATS_PER_LEASE = 3
+SECONDS_BETWEEN_BEATS = 3.0
 
 
 class Heart:
@@ -33,7 +35,7 @@ class Heart:
     ) -> None:
         self._catalog = catalog
         self._handle = handle
-        self._interval = lease_seconds / BEATS_PER_LEASE
+        self._interval = min(lease_seconds / BEATS_PER_LEASE, SECONDS_BETWEEN_BEATS)
         self._progress = progress
         self._over = threading.Event()
         self._trouble: EtlError | None = None

@@ -11,14 +11,22 @@ import logging
 import random
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from etl_oracle_to_bq import catalog, extract, load, stage
 from etl_oracle_to_bq import plan as planning
-from etl_oracle_to_bq.errors import Busy, CatalogError, DestinationError, EtlError, StageError
+from etl_oracle_to_bq.errors import (
+    Busy,
+    CatalogError,
+    DestinationError,
+    EtlError,
+    SourceUnavailable,
+    StageError,
+)
 from etl_oracle_to_bq.heart import Heart
 from etl_oracle_to_bq.model import (
     CommitMethod,
@@ -98,8 +106,7 @@ def _claim(tools: Tools, source: Source, request: Request) -> _Run:
     for dead in tools.catalog.dead_runs(source):
         settle(tools, source, dead)
     handle = tools.catalog.start(source, request)
-    fresh = tools.catalog.source(source.id)
-    return _Run(tools, fresh, request, handle)
+    return _Run(tools, tools.catalog.source(source.id), request, handle)
 
 
 def settle(tools: Tools, source: Source, dead: catalog.DeadRun) -> None:
@@ -187,7 +194,8 @@ class _Run:
                 self._attempt(attempt)
                 return
             except EtlError as error:
-                if not error.transient or attempt == attempts or self.step == "commit":
+                # BigQuery's client and `load` have already tried again what is theirs.
+                if not isinstance(error, SourceUnavailable) or attempt == attempts:
                     raise
                 self._pause_before(attempt + 1, error)
 
@@ -200,6 +208,15 @@ class _Run:
         stage.remove_folder(self.folder)
         self.heart.pause(pause)
 
+    def _clear_leftovers(self) -> None:
+        """What runs left that died after their commit was recorded."""
+        source, tools = self.source, self.tools
+        label = planning.owner_labels(source)[planning.SOURCE_LABEL]
+        for leftover in tools.warehouse.leftovers(source.dataset, label):
+            if leftover.run_id != self.handle.run_id:
+                tools.warehouse.drop_staging_of(leftover.dataset, leftover.run_id)
+        stage.sweep(tools.settings.work_folder, tools.catalog.live_run_ids())
+
     def _attempt(self, attempt: int) -> None:
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
         self.counts.staged_bytes = 0
@@ -207,12 +224,22 @@ class _Run:
         with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
             plan = self._planned(session)
             staging = self._prepared(plan, attempt)
-            try:
+            with self._dropped_on_failure(staging):
                 self._moved(session, plan, staging, attempt)
-            except EtlError:
-                self._drop(staging)
-                raise
-        self._commit(plan, staging)
+        with self._dropped_on_failure(staging):
+            self._commit(plan, staging)
+
+    @contextmanager
+    def _dropped_on_failure(self, staging: Table) -> Iterator[None]:
+        """Not while the commit is unsettled: a copy that still runs needs its source."""
+        try:
+            yield
+        except BaseException:
+            if not self.unsettled:
+                self.outcome.warnings += _tried(
+                    "staging table", lambda: self.tools.warehouse.drop_staging(staging)
+                )
+            raise
 
     def _planned(self, session: extract.OracleSession) -> Plan:
         plan = _plan(self.tools, self.source, self.request, session)
@@ -334,6 +361,7 @@ class _Run:
         chores: list[tuple[str, Callable[[], object]]] = [
             ("labels of the target", lambda: warehouse.ensure_ownership(plan.target)),
             ("staging table", lambda: warehouse.drop_staging(staging)),
+            ("tidiness after dead runs", self._clear_leftovers),
             ("work folder", lambda: stage.remove_folder(self.folder)),
             ("load status", lambda: warehouse.write_load_status(source.dataset, self._status())),
         ]
@@ -344,7 +372,7 @@ class _Run:
                     lambda: warehouse.refresh_latest_view(plan.target, plan.keys, plan.incremental),
                 )
             )
-        trouble = [text for what, chore in chores if (text := _tried(what, chore))]
+        trouble = [text for what, chore in chores for text in _tried(what, chore)]
         if trouble:
             self.outcome.warnings += trouble
             self.tools.catalog.add_warnings(self.handle, self.outcome.warnings)
@@ -383,11 +411,6 @@ class _Run:
                 lambda: self.tools.warehouse.write_load_status(self.source.dataset, self._status()),
             )
 
-    def _drop(self, staging: Table) -> None:
-        self.outcome.warnings += filter(
-            None, [_tried("staging table", lambda: self.tools.warehouse.drop_staging(staging))]
-        )
-
     def _enter(self, step: str) -> None:
         """Begin a step; what went by since the last call belongs to the one before."""
         now = time.monotonic()
@@ -401,14 +424,14 @@ class _Run:
         )
 
 
-def _tried(what: str, chore: Callable[[], object]) -> str:
-    """Do it; what went wrong, as a warning, or ''."""
+def _tried(what: str, chore: Callable[[], object]) -> list[str]:
+    """Do it; what went wrong, as a warning, if anything did."""
     try:
         chore()
     except EtlError as error:
         log.warning("%s: %s", what, error)
-        return f"The {what} could not be brought up to date: {error.code}: {error}"
-    return ""
+        return [f"The {what} could not be brought up to date: {error.code}: {error}"]
+    return []
 
 
 def _unexpected(bug: Exception) -> EtlError:

@@ -7,7 +7,6 @@ that of two processes exactly one wins, on SQLite and PostgreSQL alike.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 import socket
@@ -40,8 +39,11 @@ log = logging.getLogger(__name__)
 class Catalog:
     """The configuration database, open. Every method may raise CatalogError."""
 
-    def __init__(self, lease_seconds: int) -> None:
+    def __init__(self, lease_seconds: int, started_by: str = "") -> None:
+        """`started_by` is who asked for the runs; empty: the account of this process."""
         self._lease = timedelta(seconds=lease_seconds)
+        # Unlike getpass, psutil knows an account without environment or passwd entry.
+        self._user = started_by or psutil.Process().username()
         open_database()
         from etl_web_admin.catalog import models
 
@@ -139,7 +141,7 @@ class Catalog:
                     load_type=asked_load_type(request),
                     load_mode=request.load_mode or source.load_mode,
                     started_at=Now(),
-                    user=getpass.getuser(),
+                    user=self._user,
                     step="config",
                     **self._claim(),
                 )
@@ -182,6 +184,12 @@ class Catalog:
         if not held.update(**self._claim(), **progress_columns(progress)):
             raise lost(handle)
         return bool(held.values_list("cancel_requested", flat=True).first())
+
+    @translated
+    def live_run_ids(self) -> list[str]:
+        """The runs that somebody holds."""
+        running = self._models.EtlTransaction.objects.filter(status=RunStatus.RUNNING)
+        return list(running.values_list("run_id", flat=True))
 
     # The record
 
@@ -362,11 +370,12 @@ class Catalog:
             watermark_scope=source.scope if value else "",
             watermark_moved_at=Now(),
         )
-        log.warning("watermark of %s set to %s by %s", source.view, value, getpass.getuser())
+        log.warning("watermark of %s set to %s by %s", source.view, value, self._user)
 
     def scrub(self, text: str) -> str:
         """`text` without any password that this process has read."""
-        for secret in rows.SECRETS:
+        # The longest first: a password may be the beginning of another.
+        for secret in sorted(rows.SECRETS, key=len, reverse=True):
             text = text.replace(secret, "********")
         return text
 

@@ -13,6 +13,10 @@ import psutil
 from etl_oracle_to_bq.errors import Busy, CatalogError, EtlError
 from etl_oracle_to_bq.model import Counts, LoadType, Request
 
+# On Linux a process's moment of birth moves when the system clock is set (psutil documents it):
+# a small difference is the same process, not another one under its number.
+CLOCK_STEP_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class RunHandle:
@@ -76,7 +80,9 @@ def provably_gone(row: Any) -> bool:
     if row.host != socket.gethostname() or row.process is None:
         return False
     try:
-        return bool(psutil.Process(row.process).create_time() != row.process_started)
+        holder = psutil.Process(row.process)
+        moved = abs(holder.create_time() - (row.process_started or 0))
+        return moved > CLOCK_STEP_SECONDS or holder.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
