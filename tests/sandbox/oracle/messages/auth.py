@@ -1,7 +1,7 @@
 """Login: function 118 (phase one, the challenge) and 115 (phase two, the proof).
 
 Body of both: u8 has user, ub user length, ub mode, u8, ub number of pairs, u8, u8, `clr` user,
-pairs of `text` key, `text` value, ub flags. Answered by parameters (type 8) and a status.
+pairs of `text` key, `text` value, ub flags. Answered by parameters (type 8) and an end of call, for which go-ora waits.
 
 Source: python-oracledb 26.1, `messages/auth.pyx`.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tests.sandbox.oracle import messages
 from tests.sandbox.oracle.auth import Login
 from tests.sandbox.oracle.errors import OracleError
-from tests.sandbox.oracle.messages.end_of_call import status
+from tests.sandbox.oracle.messages.end_of_call import EndOfCall
 from tests.sandbox.oracle.primitives import Writer
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class PhaseOne(AuthRequest):
         login = Login.begin(connection.verifier_of(self.user), password)
         connection.login = login
         connection.attributes.update(_attributes(self.pairs))
-        connection.reply(_parameters(login.challenge()), status(False))
+        connection.reply(_parameters(login.challenge()))
+        connection.end_call(EndOfCall())
 
 
 class PhaseTwo(AuthRequest):
@@ -99,7 +100,8 @@ class PhaseTwo(AuthRequest):
             raise bad_login()
         connection.attributes.update(_attributes(self.pairs))
         connection.open_session(self.user)
-        connection.reply(_parameters(self._session_pairs(connection, proof)), status(False))
+        connection.reply(_parameters(self._session_pairs(connection, proof)))
+        connection.end_call(EndOfCall())
 
     @staticmethod
     def _session_pairs(connection: Connection, proof: str) -> list[tuple[str, str, int]]:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 BANNER = b"x86_64/Linux 2.4.xx"
 COMPILE_CAPABILITIES = 55
 COMPILE_FIELD_VERSION = 7
+# What this server does and clients such as go-ora go by: python-oracledb takes it for granted.
+COMPILE_FEATURES = {
+    4: 0xEA,  # logons: O5 with and without padding, session keys by PBKDF2, long names
+    15: 0x01,  # the end of a call carries its status
+    16: 0x01,  # and the end-to-end sequence number
+    27: 0x01,  # data types are negotiated as 16-bit numbers
+    37: 0x20,  # lengths of chunks are variable-length integers
+}
 RUNTIME_CAPABILITIES = 11
 RUNTIME_COMPATIBILITY = 0
 RUNTIME_TTC = 6
@@ -30,6 +38,8 @@ def answer(connection: Connection) -> None:
     connection.driver = connection.reader.null_terminated().decode("utf-8", "replace")
     compile_caps = bytearray(COMPILE_CAPABILITIES)
     compile_caps[COMPILE_FIELD_VERSION] = connection.field_version
+    for index, feature in COMPILE_FEATURES.items():
+        compile_caps[index] = feature
     runtime_caps = bytearray(RUNTIME_CAPABILITIES)
     runtime_caps[RUNTIME_COMPATIBILITY] = 2
     runtime_caps[RUNTIME_TTC] = RUNTIME_TTC_32K
