@@ -57,8 +57,16 @@ def _environment() -> Mapping[str, str]:
     path = Path(named) if named else CHECKOUT / ".env"
     if named and not path.is_file():
         raise ImproperlyConfigured(f"ETL_ENV_FILE names {path}, and there is no such file.")
-    values = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
-    return {**{name: value or "" for name, value in values.items()}, **os.environ}
+    return {**_file_values(path), **os.environ} if path.is_file() else dict(os.environ)
+
+
+def _file_values(path: Path) -> dict[str, str]:
+    try:
+        # Notepad writes a byte order mark, which would become part of the first name.
+        values = dotenv_values(path, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(f"{path} is not UTF-8: {error}.") from None
+    return {name: value or "" for name, value in values.items()}
 
 
 ENVIRONMENT = _environment()
@@ -110,7 +118,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Folders of the ETL: the site only links to logs, and keeps its session key here when the
 # database is a server.
-DATA_FOLDER = Path(_text("ETL_DATA_DIR") or CHECKOUT / "var").resolve()
+DATA_FOLDER = (CHECKOUT / _text("ETL_DATA_DIR", "var")).resolve()
 
 
 @cache

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +26,14 @@ ASK_SECONDS = 90
 class Refusal(Exception):
     """The command line said no: its error, in plain words."""
 
-    def __init__(self, code: str, message: str, action: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, action: str = "", differences: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.action = action
+        self.differences = tuple(differences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +123,24 @@ def _answer(stdout: bytes, code: int) -> dict[str, Any]:
     answer = _last_object(stdout.decode("utf-8", errors="replace"))
     if answer is None:
         raise Refusal("no-answer", f"The command line ended with exit code {code} and no answer.")
-    error = answer.get("error")
-    if isinstance(error, dict):
+    error = _error_in(answer)
+    if error is not None:
         raise Refusal(
-            str(error.get("code", "")), str(error.get("message", "")), str(error.get("action", ""))
+            str(error.get("code", "")),
+            str(error.get("message", "")),
+            str(error.get("action", "")),
+            [str(difference) for difference in error.get("differences") or []],
         )
     if code != 0:
         raise Refusal("failed", f"The command line ended with exit code {code}.")
     return answer
+
+
+def _error_in(answer: dict[str, Any]) -> dict[str, Any] | None:
+    """The error of the whole command, or the first of one of its views."""
+    views = [*(answer.get("plans") or []), *(answer.get("runs") or [])]
+    errors = [each.get("error") for each in (answer, *views) if isinstance(each, dict)]
+    return next((error for error in errors if isinstance(error, dict)), None)
 
 
 def _last_object(text: str) -> dict[str, Any] | None:

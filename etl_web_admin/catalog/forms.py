@@ -107,6 +107,10 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         model = DataSource
         fields = "__all__"
 
+    def add_prefix(self, field_name: str) -> str:
+        """Unfold takes any POST with `dataset` for one of its own, and drops it."""
+        return super().add_prefix("bigquery_dataset" if field_name == "dataset" else field_name)
+
     def clean_transform(self) -> str:
         """Only a registered function can be named; what was stored before may stay."""
         name: str = self.cleaned_data["transform"]

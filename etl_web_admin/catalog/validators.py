@@ -101,16 +101,17 @@ def table_name(value: str) -> None:
     https://cloud.google.com/bigquery/docs/tables#table_naming (spaces are allowed there and
     refused here: they only make trouble in reports).
     """
-    categories = {"L", "M", "N"}
-    fits = all(c in "_-" or unicodedata.category(c)[0] in categories for c in value)
-    if not value or len(value.encode()) > 1024 or not fits:
+    if not value or len(value.encode()) > 1024 or not all(map(_fits_table, value)):
         raise ValidationError(f"{value!r} is not a table name: letters, digits, _ and - only.")
 
 
 def default_target(view: str) -> str:
-    """The table that a view is loaded into unless another is named: its name in lower case."""
+    """The table that a view is loaded into unless another is named: its name in lower case.
+
+    `$`, `#` and whatever else BigQuery refuses become `_`.
+    """
     name = view.rpartition(".")[2].lower()
-    return "".join(c if c not in "$#" else "_" for c in name)
+    return "".join(c if _fits_table(c) else "_" for c in name)
 
 
 def store_name(value: str) -> None:
@@ -157,6 +158,10 @@ def watermark(value: str) -> None:
         moment = None
     if moment is None or moment.isoformat(timespec="microseconds") != value:
         raise ValidationError(f"{value!r} is not a moment: 2026-01-31T23:59:59.000000.")
+
+
+def _fits_table(character: str) -> bool:
+    return character in "_-" or unicodedata.category(character)[0] in ("L", "M", "N")
 
 
 def _is_letter(character: str) -> bool:

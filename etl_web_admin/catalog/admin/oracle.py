@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from etl_web_admin.catalog import etl, validators
 from etl_web_admin.catalog.admin.base import require
+from etl_web_admin.catalog.admin.plans import plan_parts
 from etl_web_admin.catalog.models import DataSource, DataStore
 
 if TYPE_CHECKING:
@@ -57,16 +58,11 @@ class OraclePicker(_Base):
         context: dict[str, Any] = {"source": source}
         if request.method == "POST":
             try:
-                context["plan"] = _only(etl.ask("plan", source.view))
+                (plan,) = etl.ask("plan", source.view)["plans"]
+                context["plan"] = plan_parts(plan)
             except etl.Refusal as refusal:
                 context["refusal"] = refusal
         return TemplateResponse(request, "catalog/plan.html", context)
-
-
-def _only(answer: dict[str, Any]) -> dict[str, Any]:
-    """The plan itself, where the answer holds a list of one."""
-    plans = answer.get("plans")
-    return plans[0] if isinstance(plans, list) and len(plans) == 1 else answer
 
 
 def _answering(question: Callable[[HttpRequest], dict[str, Any]]) -> Callable[..., HttpResponse]:

@@ -7,15 +7,7 @@ from typing import Any
 
 
 def plan_parts(plan: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The parts of a plan by name, whatever of them it has, and the rest as JSON text."""
+    """The parts of a plan by name, and all of it as JSON text; None without a plan."""
     if not plan:
         return None
-    query = plan.get("query") or {}
-    return {
-        "columns": [column for column in plan.get("columns") or [] if isinstance(column, dict)],
-        "sql": query.get("sql", "") if isinstance(query, dict) else str(query),
-        "binds": query.get("binds") if isinstance(query, dict) else None,
-        "warnings": plan.get("warnings") or [],
-        "raw": json.dumps(plan, indent=2, ensure_ascii=False, default=str),
-        "plan": plan,
-    }
+    return {**plan, "raw": json.dumps(plan, indent=2, ensure_ascii=False, default=str)}

@@ -138,6 +138,10 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         """Operators and administrators."""
         return request.user.has_perm("catalog.run_datasource")
 
+    def has_copy_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may add one."""
+        return self.has_add_permission(request)  # type: ignore[no-any-return]
+
     # Columns of the list
 
     @admin.display(description="state")
@@ -232,7 +236,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
 
     @page_action(
         description="Run now",
-        permissions=["catalog.run_datasource"],
+        permissions=["run"],
         icon="play_arrow",
         url_path="run",
     )
@@ -256,7 +260,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
 
     @page_action(
         description="Watermark",
-        permissions=["catalog.change_datasource"],
+        permissions=["change"],
         icon="event",
         url_path="watermark",
     )
@@ -296,7 +300,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
 
     @page_action(
         description="Copy",
-        permissions=["catalog.add_datasource"],
+        permissions=["copy"],
         icon="content_copy",
         url_path="copy",
     )
@@ -307,7 +311,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
 
     @page_action(
         description="Check",
-        permissions=["catalog.view_datasource"],
+        permissions=["view"],
         icon="fact_check",
         url_path="check",
     )

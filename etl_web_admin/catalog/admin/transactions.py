@@ -94,6 +94,10 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
         rows: QuerySet[EtlTransaction] = super().get_queryset(request)
         return rows.select_related("source").defer("plan")
 
+    def has_purge_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Administrators."""
+        return request.user.has_perm("catalog.purge_etltransaction")
+
     # Columns of the list
 
     @admin.display(description="started", ordering="started_at")
@@ -213,7 +217,7 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
 
     @page_action(
         description="Purge old history",
-        permissions=["catalog.purge_etltransaction"],
+        permissions=["purge"],
         icon="auto_delete",
         url_path="purge",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -65,9 +64,3 @@ def clock(value: str) -> str:
 def share(value: float, whole: float) -> str:
     """`value` as a CSS percentage of `whole`."""
     return f"{100 * value / whole:.2f}%" if whole else "0%"
-
-
-@register.filter
-def named(mapping: Any, key: str) -> Any:
-    """`mapping[key]`, or nothing."""
-    return mapping.get(key) if isinstance(mapping, dict) else None

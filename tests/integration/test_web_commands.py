@@ -1,0 +1,193 @@
+"""The site's commands, as processes: serve with its first account, keys, deployment check."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.web import KEY
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+MANAGE = CHECKOUT / "etl_web_admin" / "manage.py"
+FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A server of its own: database, data folder, keys, no `.env`."""
+    empty = tmp_path / "empty.env"
+    empty.touch()
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ETL_", "DJANGO_"))}
+    return {
+        **inherited,
+        "ETL_ENV_FILE": str(empty),
+        "ETL_DATABASE_URL": f"sqlite:///{tmp_path / 'site.db'}",
+        "ETL_DATA_DIR": str(tmp_path / "data"),
+        "ETL_SECRET_KEYS": KEY,
+    }
+
+
+def manage(
+    environment: Mapping[str, str], *arguments: str, cwd: Path = CHECKOUT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, MANAGE, *arguments],
+        env=dict(environment),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_generated_key_is_a_line_for_the_env_file(environment: dict[str, str]) -> None:
+    """Which the site then can use; it works from any folder and without any setting."""
+    done = manage({**environment, "ETL_SECRET_KEYS": ""}, "generate_key", cwd=Path("/"))
+    assert re.fullmatch(r"ETL_SECRET_KEYS=[\w-]{43}=\n", done.stdout), done.stderr
+
+
+def test_the_deployment_check_is_clean_behind_tls(environment: dict[str, str]) -> None:
+    """No warning is left to be ignored."""
+    done = manage(
+        {**environment, "ETL_SITE_HTTPS": "1"}, "check", "--deploy", "--fail-level", "WARNING"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ETL_SITE_HTTPS", "yes"),
+        ("EMAIL_PORT", "smtp"),
+        ("ETL_SITE_SESSION_HOURS", "0"),
+        ("ETL_ENV_FILE", "/nowhere/.env"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment: dict[str, str], name: str, value: str) -> None:
+    """Instead of a default that nobody asked for."""
+    done = manage({**environment, name: value}, "check")
+    assert done.returncode != 0 and name in done.stderr
+
+
+def test_only_one_session_key_is_made(environment: dict[str, str], tmp_path: Path) -> None:
+    """Only its owner can read it, and two processes that start together share it."""
+    script = "from django.conf import settings; print(str(settings.SECRET_KEY))"
+    command = [sys.executable, "-c", script]
+    options = {**environment, "DJANGO_SETTINGS_MODULE": "etl_web_admin.settings"}
+    started = [
+        subprocess.Popen(command, env=options, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    keys = {process.communicate(timeout=60)[0] for process in started}
+    assert len(keys) == 1 and len(keys.pop().strip()) >= 50
+    (file,) = tmp_path.glob(".etl_site_secret_key*")
+    assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_etl_leaves_no_session_key_behind(environment: dict[str, str], tmp_path: Path) -> None:
+    """Reading the configuration signs nothing."""
+    done = manage(environment, "migrate", "--verbosity=0")
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob(".etl_site_secret_key*"))
+
+
+class Site:
+    """`manage.py serve` on a free port, and a browser without script."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://localhost:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", MANAGE, "serve", "--port", str(port)],
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = self._until_it_answers()
+        self.cookies = http.cookiejar.CookieJar()
+        self.browser = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self.cookies), urllib.request.ProxyHandler({})
+        )
+
+    def _until_it_answers(self) -> str:
+        assert self.process.stdout is not None
+        lines = ""
+        for line in self.process.stdout:
+            lines += line
+            if "answers at" in line:
+                break
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", int(self.address.rpartition(":")[2]))) == 0:
+                    return lines
+        raise AssertionError(lines)
+
+    def get(self, path: str) -> str:
+        with self.browser.open(urllib.parse.urljoin(self.address, path), timeout=30) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def post(self, path: str, **values: str) -> str:
+        found = FORM_TOKEN.search(self.get(path))
+        assert found
+        body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": found[1]}).encode()
+        request = urllib.request.Request(urllib.parse.urljoin(self.address, path), body)
+        with self.browser.open(request, timeout=30) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def site(environment: dict[str, str]) -> Iterator[Site]:
+    """A site that starts with no database at all."""
+    running = Site(environment)
+    yield running
+    running.stop()
+
+
+def test_a_new_site_makes_its_first_account_by_a_link(site: Site) -> None:
+    """There is no default account; the printed link works once, and only that link."""
+    link = re.search(r"http://\S+/setup/\S+", site.said)
+    assert link
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        site.get("/setup/guessed/")
+    assert "too common" in site.post(
+        link[0], username="a", password1="password", password2="password"
+    )
+    page = site.post(link[0], username="mis", password1="long-word-17", password2="long-word-17")
+    assert "The account is made" in page
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        site.get(link[0])
+    page = site.post("/login/", username="mis", password="long-word-17")
+    for menu in ("Data Store", "Data Source", "ETL Transaction", "Log Error"):
+        assert menu in page
+    sheet = re.search(r'href="(/static/catalog/site\.[0-9a-f]{12}\.css)"', page)
+    assert sheet and "etl-card" in site.get(sheet[1])
+
+
+def test_a_host_name_that_is_not_the_site_s_is_refused(site: Site) -> None:
+    """Links in mails and redirects cannot be made to point elsewhere."""
+    request = urllib.request.Request(site.address, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        site.browser.open(request)
