@@ -425,6 +425,13 @@ class TestKeys:
         assert caught.value.message.count("id = ") == 5
         assert "id = 8" not in caught.value.message
 
+    def test_only_the_newest_version_of_a_key_must_be_one_row(self, plain: Bench) -> None:
+        old = plain.staged("a", [(8, "1", day(1)), (8, "1", day(1)), (8, "2", day(2))])
+        plain.warehouse.check_keys(old, ("id",), "changed")
+        new = plain.staged("b", [(8, "1", day(1)), (8, "2", day(2)), (8, "3", day(2))])
+        with pytest.raises(StageError, match="id = 8"):
+            plain.warehouse.check_keys(new, ("id",), "changed")
+
     def test_without_an_incremental_column_every_duplicate_counts(self, plain: Bench) -> None:
         staging = plain.staged("r", [(8, "1", day(1)), (8, "2", day(2))])
         with pytest.raises(StageError, match="id = 8"):
@@ -559,6 +566,36 @@ class TestCommit:
             (1, "1", day(1)), (4, "1", day(4)), (9, "1", day(2)), (9, "1", day(2)),
         ]  # fmt: skip
         assert (done.inserted, done.deleted) == (2, 2)
+
+    @pytest.mark.parametrize("keys", [(), ("id",)])
+    @pytest.mark.parametrize("bounds", [(day(2), day(4)), (None, None)])
+    def test_replace_window_on_another_column_than_the_filter_demands(
+        self,
+        warehouse: load.Warehouse,
+        dataset: str,
+        tmp_path: Path,
+        keys: tuple[str, ...],
+        bounds: tuple[datetime | None, datetime | None],
+    ) -> None:
+        target = target_in(
+            dataset,
+            partition_column="ImportedAt",
+            partition_type=PartitionType.MONTH,
+            require_partition_filter=True,
+        )
+        warehouse.create_target(target, "")
+        bench = Bench(warehouse, target, tmp_path)
+        bench.committed(
+            dataset + "a", [(1, "1", day(1)), (2, "1", day(2))], CommitMethod.COPY_APPEND
+        )
+        window = Window("changed", Clock.DATE, *bounds)
+        staged: list[Row] = [(3, "1", day(3))]
+        bench.committed(
+            dataset + "b", staged, CommitMethod.REPLACE_WINDOW, keys=keys, window=window
+        )
+        text = f"SELECT id FROM {target.path} WHERE ImportedAt IS NOT NULL ORDER BY id"
+        found = [row["id"] for row in warehouse._jobs.rows(text, "reading")]
+        assert found == ([1, 3] if bounds[0] else [3])
 
     def test_replace_window_that_is_open_above(self, plain: Bench) -> None:
         run = plain.target.dataset
@@ -793,6 +830,9 @@ class TestFaults:
         loaded = remote.warehouse.load_part(staging, path, LoadMode.CSV, f"{staging.dataset}_1")
         assert loaded.rows == remote.warehouse.staged_rows(staging) == LARGE
         assert proxy.rules[0].fired
+        if rule.method == "PUT" and rule.fault is Fault.DROP_ANSWER:
+            # The job was found by its id, so the part was not sent over the line again.
+            assert len(proxy.requests("POST", "uploadType=resumable")) == 1
 
     @pytest.mark.parametrize("method", [CommitMethod.COPY_APPEND, CommitMethod.MERGE])
     @pytest.mark.parametrize("rule", COMMITS, ids=named)
