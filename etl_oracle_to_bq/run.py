@@ -252,6 +252,7 @@ class _Run:
         """Create or widen the target, empty as it is, and make the staging table."""
         warehouse = self.tools.warehouse
         if plan.creates_target:
+            warehouse.create_dataset(plan.target.dataset)
             warehouse.create_target(plan.target, f"Loaded from Oracle view {plan.view}")
         elif plan.additions:
             warehouse.add_columns(plan.target, plan.additions)

@@ -95,7 +95,8 @@ def finished(compiler: QueryCompiler, compiled: Compiled) -> Translated:
     if any(item != f"q.c{i}" for i, item in enumerate(items)):
         named = ", ".join(f"{item} AS c{i}" for i, item in enumerate(items))
         sql = f"SELECT {named} FROM ({sql}) AS q"
-    parameters = parameters_in(sql, *(operand for _, operand in compiler.as_of))
+    parameters = parameters_in(sql)
+    read = parameters_in(sql, *(operand for _, operand in compiler.as_of))
     return Translated(
         sql,
         tuple(o.ty.column(o.name, o.nullable) for o in compiled.outputs),
@@ -103,7 +104,7 @@ def finished(compiler: QueryCompiler, compiled: Compiled) -> Translated:
         tuple(compiler.as_of),
         tuple(compiler.tables),
         parameters,
-        not any(name.startswith("rt_") or name == "tx" for name in parameters)
+        not any(name.startswith("rt_") or name == "tx" for name in read)
         and not _VOLATILE.search(sql),
         re.search(r"\bd_[a-z]+ d\b", sql) is not None,
     )
