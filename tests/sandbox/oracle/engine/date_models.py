@@ -392,11 +392,11 @@ def _assembled(fields: _Fields, today: dt.datetime) -> Parsed:
     seconds = _days(fields, today) * 86400 + _seconds_of_day(fields)
     offset = fields.offset
     if fields.region is not None:
-        moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)
-        offset = zone(fields.region).offset_at(moment.replace(tzinfo=dt.UTC))
+        moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+        offset = zone(fields.region).offset_at(moment)
         if zone(fields.region).minutes is None:
             shifted = moment - dt.timedelta(minutes=offset)
-            offset = zone(fields.region).offset_at(shifted.replace(tzinfo=dt.UTC))
+            offset = zone(fields.region).offset_at(shifted)
     return Parsed(seconds, fields.nanos, offset)
 
 

@@ -58,9 +58,8 @@ def _flat(items: tuple[ast.Node, ...]) -> list[ast.Node]:
 def _check(node: object, grouped: set[object], has_group: bool, scope: Scope) -> None:
     if isinstance(node, ast.Node) and grouped and signature(node, scope) in grouped:
         return
-    if isinstance(node, ast.Call) and node.over is None and aggregated(node):
-        if node.parts[-1] != "GROUPING" and _is_aggregate(node):
-            return
+    if isinstance(node, ast.Call) and node.over is None and _is_aggregate(node):
+        return
     if isinstance(node, ast.Name) and scope._here(node.parts, node.pos) is not None:
         if has_group:
             raise OracleError(979, "not a GROUP BY expression", node.pos)
@@ -74,4 +73,4 @@ def _check(node: object, grouped: set[object], has_group: bool, scope: Scope) ->
 
 def _is_aggregate(node: ast.Call) -> bool:
     """True when the call itself aggregates, not just something in its arguments."""
-    return aggregated(ast.Call(node.pos, node.parts))
+    return node.parts[-1] != "GROUPING" and aggregated(ast.Call(node.pos, node.parts))

@@ -73,8 +73,13 @@ def install(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions and macros known to the database."""
     for name, function, arguments, result in (*exact.FUNCTIONS, *_FUNCTIONS):
         connection.create_function(
-            name, function, arguments, result, type="arrow", null_handling="special"
+            f"raw_{name}", function, arguments, result, type="arrow", null_handling="special"
         )
+        names = ", ".join(f"a{i}" for i in range(len(arguments)))
+        # DuckDB 1.5.5 lets go of a function's strings while COALESCE still points at them:
+        # concatenating nothing copies them into memory of its own.
+        copied = {"VARCHAR": " || ''", "BLOB": " || CAST('' AS BLOB)"}.get(result, "")
+        connection.execute(f"CREATE MACRO {name}({names}) AS raw_{name}({names}){copied}")
     connection.execute(_ROUND_HALF)
     for line in _in_order(_MACROS.strip().splitlines()):
         connection.execute(f"CREATE OR REPLACE MACRO {line}")
