@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.oracle_wire.prepared_database import (
     NUMBERS,
+    ROWS,
     PreparedDatabase,
     PreparedSession,
     echo,
@@ -82,6 +83,20 @@ def test_binds_with_input_sizes(
     cursor.setinputsizes(v=db_type)
     (row,) = cursor.execute("select :v from dual", v=value)
     assert row == (repr([(kind, value)]),)
+
+
+@pytest.mark.parametrize("sdu", [512, 8192])
+@pytest.mark.parametrize("size", [10, 3000, 20_000])
+def test_a_bind_that_cannot_be_read_is_an_error_and_no_more(
+    connect: Callable[..., oracledb.Connection], sdu: int, size: int
+) -> None:
+    """The rest of the request, however many packets it takes, is dropped."""
+    connection = connect(sdu=sdu)
+    cursor = connection.cursor()
+    cursor.setinputsizes(v=oracledb.DB_TYPE_JSON)
+    with pytest.raises(oracledb.DatabaseError, match="ORA-03115"):
+        cursor.execute("select :v, :w from dual", v={"a": "x" * size}, w=1)
+    assert len(connection.cursor().execute(NUMBERS).fetchall()) == ROWS
 
 
 def test_a_zoned_bind_is_utc(connection: oracledb.Connection, database: PreparedDatabase) -> None:
