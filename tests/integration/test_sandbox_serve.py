@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import oracledb
 import psutil
@@ -23,15 +24,21 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from tests.conftest import SHARED_ROWS
 from tests.sandbox.bigquery.launcher import BigQueryEmulator
 from tests.sandbox.control import ControlFailed, call
+from tests.sandbox.dataset.base import Recipe, Sizes
+from tests.sandbox.dataset.build import DEFAULT_SEED
+from tests.sandbox.dataset.tables import BUILDERS
 from tests.sandbox.dataset.views import CONTEXT_VIEWS, VIEWS
 from tests.sandbox.envfile import EnvFileInUse, read_env_file, write_env_file
+from tests.sandbox.oracle.session import Kind
 from tests.sandbox.serve import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 ROWS = 600
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (naive, as the driver gives it)
 MakeSandbox = Callable[..., Sandbox]
 
 
@@ -123,6 +130,44 @@ def test_odd_dates_reach_the_view(make_sandbox: MakeSandbox) -> None:
     sql = "SELECT COUNT(*) FROM ERP.V_GL_ACCOUNTS WHERE END_DATE_ACTIVE < DATE '0001-01-01'"
     with closing(connect(make_sandbox(odd_dates=True))) as connection:
         assert int(str(one(connection, sql))) > 0
+
+
+def expected(kind: Kind, value: Any) -> object:
+    """What the driver makes of a value at the seam."""
+    if value is None:
+        return None
+    if kind in (Kind.NUMBER, Kind.FLOAT):
+        return Decimal(value)
+    if kind is Kind.INTERVAL_DS:
+        return timedelta(days=value["days"], microseconds=value["nanos"] // 1000)
+    if kind is Kind.INTERVAL_YM:
+        years = abs(value) // 12 * (1 if value >= 0 else -1)
+        return oracledb.IntervalYM(years, value - years * 12)
+    if isinstance(value, dict):
+        seconds = value["seconds"] + value.get("offset", 0) * 60
+        return EPOCH + timedelta(seconds=seconds, microseconds=value["nanos"] // 1000)
+    return value
+
+
+@pytest.mark.parametrize("stream", range(len(BUILDERS)))
+def test_driver_reads_exactly_what_was_generated(oracle_sandbox: Sandbox, stream: int) -> None:
+    recipe = Recipe(Sizes.of(SHARED_ROWS), DEFAULT_SEED, oracle_sandbox.built_on, False)
+    table = BUILDERS[stream](recipe, stream)
+    names = [column.name for column in table.columns]
+    owner = (oracle_sandbox.owner, oracle_sandbox.owner_password)
+    with closing(connect(oracle_sandbox, *owner)) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER SESSION SET TIME_ZONE = '+00:00'")
+        cursor.execute(
+            f"SELECT {', '.join(names)} FROM ERP.{table.name} ORDER BY 1, 2",
+            fetch_decimals=True,
+            fetch_lobs=False,
+        )
+        read = cursor.fetchall()
+    assert len(read) == table.rows.num_rows
+    ordered = table.rows.sort_by([(names[0], "ascending"), (names[1], "ascending")])
+    for at, column in enumerate(table.columns):
+        wanted = [expected(column.kind, value) for value in ordered[column.name].to_pylist()]
+        assert [row[at] for row in read] == wanted, column.name
 
 
 # Business
@@ -243,6 +288,7 @@ def served(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        start_new_session=True,
     )
     with process:
         try:
@@ -389,7 +435,11 @@ def test_signals_stop_both_cleanly(tmp_path: Path, number: signal.Signals) -> No
     with served(tmp_path) as (process, _):
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
-        process.send_signal(number)
+        if number is signal.SIGINT:
+            # As a terminal does: to the child as well.
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
         out, err = process.communicate(timeout=READY_SECONDS)
     assert process.returncode == 0
     assert out.endswith("stopped\n")
@@ -413,7 +463,7 @@ def test_port_can_be_fixed_and_is_free_afterwards(make_sandbox: MakeSandbox) -> 
     for _ in range(2):
         with Sandbox(ROWS, port=port, bigquery=False) as sandbox:
             assert sandbox.oracle_dsn == f"127.0.0.1:{port}/ERPPDB1"
-            closing(connect(sandbox))
+            connect(sandbox).close()
 
 
 def test_a_foreign_env_file_is_not_overwritten(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class Sandbox:
         self._tables_dir = tables_dir
         self._clock = clock
         self._late: LateCommit | None = None
+        self.built_on = self.today
         self._passwords = Passwords(
             owner=_password(), reader=reader_password or _password(), plain=_password()
         )
@@ -100,8 +101,9 @@ class Sandbox:
             raise
 
     def _fill(self) -> None:
+        self.built_on = self.today
         build_erp(
-            self.database, self._passwords, self.today, self._rows, self._seed, self._odd_dates
+            self.database, self._passwords, self.built_on, self._rows, self._seed, self._odd_dates
         )
         if self._tables_dir is not None:
             for path in sorted(self._tables_dir.glob("*.parquet")):
