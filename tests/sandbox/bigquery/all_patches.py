@@ -9,11 +9,13 @@ from fastapi import FastAPI
 
 from tests.sandbox.bigquery import (
     bignumeric,
+    dataset_routes,
     ddl,
     engine,
     failures,
     job_routes,
     scripts,
+    streaming,
     table_routes,
     uploads,
 )
@@ -44,7 +46,7 @@ def _create_app(context: Any) -> FastAPI:
     app.state.uploads = uploads.Sessions(context.settings.upload_staging_dir)
     stock = list(app.router.routes)
     app.router.routes.clear()
-    for module in (job_routes, uploads, table_routes):
+    for module in (job_routes, uploads, table_routes, dataset_routes, streaming):
         app.include_router(module.router)
     app.router.routes.extend(stock)
     return app

@@ -15,7 +15,7 @@ import sqlglot
 from bqemulator.api.dependencies import AppContext
 from bqemulator.catalog.models import TableMeta
 from bqemulator.domain.errors import InvalidQueryError
-from bqemulator.scripting.ast import SqlStmt
+from bqemulator.scripting.ast import DeclareStmt, SqlStmt
 from bqemulator.scripting.parser import parse_script
 from sqlglot import exp
 
@@ -47,15 +47,32 @@ def check(context: AppContext, sql: str, project: str) -> None:
 
 
 def statements(sql: str) -> Iterator[exp.Expression]:
-    """The parsed SQL statements of `sql`; those that no parser understands fail later anyway."""
-    for statement in parse_script(sql).statements:
+    """The parsed SQL statements of `sql`; those that no parser understands fail later anyway.
+
+    Script variables are constants to the planner, so they become parameters here.
+    """
+    script = parse_script(sql).statements
+    variables = {
+        name.lower()
+        for statement in script
+        if isinstance(statement, DeclareStmt)
+        for name in statement.names
+    }
+    for statement in script:
         if isinstance(statement, SqlStmt):
             try:
                 tree = sqlglot.parse_one(statement.sql, read="bigquery")
             except sqlglot.errors.ParseError:
                 continue
             if isinstance(tree, exp.Expression):
-                yield tree
+                yield _with_parameters(tree, variables)
+
+
+def _with_parameters(tree: exp.Expression, variables: set[str]) -> exp.Expression:
+    for column in list(tree.find_all(exp.Column)):
+        if not column.table and column.name.lower() in variables:
+            column.replace(exp.Parameter(this=exp.to_identifier(column.name)))
+    return tree
 
 
 def reads(context: AppContext, tree: exp.Expression, project: str) -> list[TableRead]:

@@ -60,6 +60,23 @@ class QueryRun:
             statistics = self._execute(job, sql, config.get("queryParameters"))
         self._write_destination(work, job, config)
         _describe(job, work, statistics, bytes_read)
+        if script.scripted:
+            self._add_children(job, work)
+
+    def _add_children(self, job: Job, work: Work) -> None:
+        """One finished job per statement of a script, as jobs.list(parentJobId) shows them.
+
+        They are kept in memory only, and a failed script has none here.
+        """
+        for number, statement in enumerate(work.statements):
+            child = Job(job.project, f"script_job_{number}_{job.job_id}", "QUERY", {"query": {}})
+            child.parent, child.location = job.job_id, job.location
+            counts = statement.counts
+            child.statistics = {"query": dml_fields(counts) if counts is not None else {}}
+            child.start()
+            child.finish()
+            self._runner.registry.claim(child)
+        job.statistics["numChildJobs"] = str(len(work.statements))
 
     def _execute(self, job: Job, sql: str, parameters: Any) -> dict[str, Any]:
         try:
