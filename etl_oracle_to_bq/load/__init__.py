@@ -4,6 +4,7 @@
     sql.py        every SQL statement, as pure text
     tables.py     BigQuery's tables and fields to `model` and back
     failures.py   the client's exceptions to the error tree
+    access.py     the client: credentials and address
     jobs.py       one job: sent once, waited for, found again after a lost answer
     committing.py the one atomic job that makes staged rows visible, and its fence
     warehouse.py  `Warehouse`, what the rest of the product calls

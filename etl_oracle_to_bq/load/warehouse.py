@@ -11,17 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
-import google.auth
 import pyarrow.parquet
 from google.api_core import exceptions as api
-from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud import bigquery
 from google.cloud.bigquery.job import LoadJob, QueryJob
-from google.oauth2 import service_account
 
 from etl_oracle_to_bq.errors import ConfigError, DestinationError, StageError
 from etl_oracle_to_bq.load import committing, sql
+from etl_oracle_to_bq.load.access import client_for
 from etl_oracle_to_bq.load.answers import (
     COMMIT_TRIES,
     OWNER,
@@ -49,7 +46,6 @@ from etl_oracle_to_bq.load.tables import (
 )
 from etl_oracle_to_bq.model import Field, LoadMode, Plan, Table
 
-SCOPES = ("https://www.googleapis.com/auth/bigquery",)
 STAGING_MARK = "__stg_"
 KEYS_SHOWN = 5
 # A resumable upload waits 1, 2, 4 ... seconds between its tries; the client's own number is 6.
@@ -137,6 +133,15 @@ class Warehouse:
             self._client.create_dataset(
                 made, exists_ok=True, retry=self._jobs.retry, timeout=self._jobs.timeout
             )
+
+    def create_dataset(self, dataset: str) -> None:
+        """Create the dataset in the configured location; one that is there already is fine."""
+        if self.dataset_exists(dataset):
+            return
+        made = bigquery.Dataset(self._path(dataset))
+        made.location = self.settings.location
+        with translated(f"creating dataset {dataset}"):
+            self._client.create_dataset(made, exists_ok=True, retry=self._jobs.retry)
 
     def describe(self, dataset: str, table: str) -> Table | None:
         """The table as it is, or None when there is none (or no such dataset).
@@ -336,15 +341,7 @@ class Warehouse:
 
     @cached_property
     def _client(self) -> bigquery.Client:
-        settings = self.settings
-        options = ClientOptions(api_endpoint=settings.emulator_host or None)
-        with translated("reading the credentials"):
-            return bigquery.Client(
-                project=settings.project,
-                credentials=_credentials(settings),
-                location=settings.location,
-                client_options=options,
-            )
+        return client_for(self.settings)
 
     @cached_property
     def _jobs(self) -> Jobs:
@@ -464,25 +461,6 @@ def _columns_of(path: Path, mode: LoadMode) -> list[str]:
         return list(pyarrow.parquet.read_schema(path).names)
     with path.open(encoding="utf-8", newline="") as part:
         return next(csv.reader(part))
-
-
-def _credentials(settings: WarehouseSettings) -> Credentials:
-    if settings.emulator_host:
-        return AnonymousCredentials()  # type: ignore[no-untyped-call]
-    if not settings.credentials_file:
-        credentials, _ = google.auth.default(scopes=SCOPES)
-        return credentials
-    try:
-        found: Credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
-            settings.credentials_file, scopes=SCOPES
-        )
-        return found
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{settings.credentials_file} is no service account file that can be read "
-            f"({type(error).__name__}).",
-            code="invalid-setting",
-        ) from None
 
 
 def _key_text(names: Sequence[str], values: Sequence[object]) -> str:

@@ -231,6 +231,12 @@ class TestTables:
         assert warehouse.dataset_exists(dataset)
         assert not warehouse.dataset_exists("no_such_dataset")
 
+    def test_a_dataset_is_created_where_jobs_run(self, warehouse: load.Warehouse) -> None:
+        name = f"made_{next(_numbers)}"
+        warehouse.create_dataset(name)
+        warehouse.create_dataset(name)
+        assert warehouse._client.get_dataset(name).location == "US"
+
     def test_a_dataset_elsewhere_is_told_before_a_job_fails(
         self, emulator: BigQueryEmulator, warehouse: load.Warehouse
     ) -> None:
