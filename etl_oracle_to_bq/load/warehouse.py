@@ -124,17 +124,6 @@ class Warehouse:
         return True
 
     def create_dataset(self, dataset: str) -> None:
-        """Create the dataset in the configured location, unless it is there."""
-        if self.dataset_exists(dataset):
-            return
-        made = bigquery.Dataset(self._path(dataset))
-        made.location = self.settings.location
-        with translated(f"creating dataset {dataset}"):
-            self._client.create_dataset(
-                made, exists_ok=True, retry=self._jobs.retry, timeout=self._jobs.timeout
-            )
-
-    def create_dataset(self, dataset: str) -> None:
         """Create the dataset in the configured location; one that is there already is fine."""
         if self.dataset_exists(dataset):
             return
