@@ -18,18 +18,31 @@ pc: Any = pyarrow.compute
 def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
     """The column in the form in which pyarrow's CSV writer is exact for BigQuery.
 
-    Decimals become plain digits (pyarrow writes 0E-9), bytes base64; the other types are
-    written right as they are.
+    Decimals become plain digits (pyarrow writes 0E-9), bytes base64, and moments in UTC end
+    in Z (pyarrow's own way there takes ten times as long); the other types are written right
+    as they are.
     """
     if pa.types.is_decimal(column.type):
         return _plain_digits(column)
+    if _is_zoned(column.type):
+        return _utc_text(column)
     return _base64(column) if is_bytes(column.type) else column
 
 
 def text_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_decimal(kind):
+    if pa.types.is_decimal(kind) or _is_zoned(kind):
         return pa.string()
     return pa.large_string() if is_bytes(kind) else kind
+
+
+def _is_zoned(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.TimestampType) and kind.tz is not None
+
+
+def _utc_text(column: pa.Array[Any]) -> pa.Array[Any]:
+    naive = pc.cast(column.view(pa.timestamp("us")), pa.string())
+    text: pa.Array[Any] = pc.binary_join_element_wise(naive, "Z", "")
+    return text
 
 
 def _plain_digits(column: pa.Array[Any]) -> pa.Array[Any]:

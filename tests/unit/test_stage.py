@@ -186,7 +186,7 @@ def test_csv_dialect_is_the_one_the_loader_is_told() -> None:
         (part,) = staged(batches_of([row, empty], 1), LoadMode.CSV, Path(name))
         text = part.path.read_bytes().decode("utf-8")
     assert text.split("\n", 1)[0] == '"i","n","bn","f","d","dt","ts","s","b","yes","ImportedAt"'
-    stamp = "2026-11-23 04:05:06.000789Z"
+    stamp = '"2026-11-23 04:05:06.000789Z"'
     assert text.split("\n", 1)[1] == (
         '-1,"-0.05","0.00000000000000000000000000000000000001",0.1,0001-02-03,'
         f'0001-02-03 04:05:06.000000,{stamp},"a""b\n","/w==",true,{stamp}\n'
