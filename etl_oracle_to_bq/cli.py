@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return STOPPED
-    print(json.dumps(answer.data, ensure_ascii=False) if options.json else answer.text)
+    print(_json(answer.data) if options.json else answer.text)
     return answer.exit_code
 
 
@@ -65,9 +65,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _json(data: Mapping[str, Any]) -> str:
+    """ASCII only: what a console's code page cannot write would not be JSON any more."""
+    return json.dumps(data)
+
+
 def _print_error(error: EtlError, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": _error_data(error)}, ensure_ascii=False))
+        print(_json({"error": _error_data(error)}))
         return
     print(f"{error.code}: {error}\n{error.action}", file=sys.stderr)
 
@@ -119,7 +124,7 @@ def _add_views(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", dest="upper", type=_moment, metavar="D", help="… to before here")
     parser.add_argument(
-        "--mode", type=LoadMode, choices=list(LoadMode), help="instead of the source's"
+        "--mode", choices=[mode.value for mode in LoadMode], help="instead of the source's"
     )
 
 
@@ -167,7 +172,8 @@ def _request(options: argparse.Namespace) -> Request:
         raise ConfigError("--from and --to belong together.", code="invalid-request")
     if options.lower and options.lower >= options.upper:
         raise ConfigError("--from must be before --to.", code="invalid-request")
-    return Request(options.full, options.lower, options.upper, options.mode)
+    mode = LoadMode(options.mode) if options.mode else None
+    return Request(options.full, options.lower, options.upper, mode)
 
 
 # Each command below imports what it needs when it runs, so that --help and configuration
@@ -282,7 +288,7 @@ def _catalog() -> Iterator[Catalog]:
     from etl_oracle_to_bq.catalog import Catalog
 
     settings = configuration.load()
-    catalog = Catalog(settings.lease_seconds)
+    catalog = Catalog(settings.lease_seconds, settings.started_by)
     logs.start(settings.log_folder, settings.log_days, catalog.scrub)
     try:
         yield catalog

@@ -70,7 +70,7 @@ _OWN_CONFIG = _rows(
     ("invalid-request", "The options of the command contradict each other or the data source.",
      "Read the message and change the options; --help explains them."),
     ("unknown-transform", "The transform of the data source is not registered.",
-     "Register it in TRANSFORMS of the module that ETL_TRANSFORMS_MODULE names, or clear it."),
+     "Register it in TRANSFORMS of the module that ETL_TRANSFORMS names, or clear it."),
     ("unsupported-type", "A column has an Oracle type that cannot be loaded.",
      "Leave the column out of the view, or convert it to text in the view."),
     ("invalid-type", "A column type override is not possible for the Oracle type of the column.",

@@ -63,5 +63,9 @@ def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Han
 def _delete_older(folder: Path, days: int) -> None:
     oldest = time.time() - days * DAY_SECONDS
     for path in folder.glob("etl-*.log"):
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
+        try:
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+        except OSError as error:
+            # Another process was faster, or still has it open on Windows.
+            logging.getLogger(__name__).info("old log file stays: %s", error)

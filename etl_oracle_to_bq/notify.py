@@ -30,18 +30,22 @@ class Failure:
 def mail_failures(failures: Sequence[Failure], host: str) -> str:
     """Mail the administrators; returns '' when sent, else the reason in plain words.
 
-    `host` is the ETL server's name. Without recipients nothing is sent and the reason says so.
+    `host` is the ETL server's name. Without recipients or a mail server nothing is sent, and the
+    reason says so.
     """
     from django.conf import settings
     from django.core import mail
 
     if not settings.ADMINS:
-        return "no administrators are set (ETL_ADMINS), so nobody was mailed"
+        return "no administrators are set (ETL_ADMINS)"
+    if not settings.EMAIL_HOST:
+        return "no mail server is set (EMAIL_HOST)"
     subject, body = _subject(failures, host), "\n\n".join(map(_paragraph, failures))
     try:
         mail.mail_admins(subject, body)
-    # SMTPServerDisconnected (a bad password) and ConnectionRefusedError (no server) are both here.
-    except (smtplib.SMTPException, OSError) as error:
+    # SMTPServerDisconnected (a bad password) and ConnectionRefusedError (no server) are both here;
+    # ValueError is TLS together with SSL, or a user or password that SMTP cannot write.
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         reason = f"the mail server did not take the mail: {type(error).__name__}: {error}"
         log.warning("%s", reason)
         return reason

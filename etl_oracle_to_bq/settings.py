@@ -67,6 +67,7 @@ class Settings:
     connect_seconds: float
     call_seconds: float
     transforms_module: str
+    started_by: str
 
     @property
     def work_folder(self) -> Path:
@@ -100,8 +101,16 @@ def _environment() -> Mapping[str, str]:
         raise ConfigError(
             f"ETL_ENV_FILE names {path}, and there is no such file.", code="invalid-setting"
         )
-    values = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
-    return {**{name: value or "" for name, value in values.items()}, **os.environ}
+    return {**_file_values(path), **os.environ} if path.is_file() else dict(os.environ)
+
+
+def _file_values(path: Path) -> dict[str, str]:
+    try:
+        # Notepad writes a byte order mark, which would become part of the first name.
+        values = dotenv_values(path, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error}.", code="invalid-setting") from None
+    return {name: value or "" for name, value in values.items()}
 
 
 class _Reader:
@@ -117,7 +126,7 @@ class _Reader:
             emulator_host=text("BIGQUERY_EMULATOR_HOST"),
             credentials_file=text("GOOGLE_APPLICATION_CREDENTIALS"),
             maximum_bytes_billed=limit or None,
-            data_folder=Path(text("ETL_DATA_DIR") or CHECKOUT / "var").resolve(),
+            data_folder=(CHECKOUT / text("ETL_DATA_DIR", "var")).resolve(),
             log_days=self._number("ETL_LOG_DAYS", 30),
             part_bytes=self._number("ETL_PART_MB", 256) * MIB,
             stage_limit_bytes=self._number("ETL_STAGE_LIMIT_MB", 20_480) * MIB,
@@ -127,6 +136,8 @@ class _Reader:
             connect_seconds=self._number("ETL_CONNECT_SECONDS", 30),
             call_seconds=self._number("ETL_CALL_SECONDS", 3600),
             transforms_module=text("ETL_TRANSFORMS"),
+            # Not a setting: the admin site hands over who pressed the button.
+            started_by=text("ETL_STARTED_BY"),
         )
 
     def _text(self, name: str, default: str = "") -> str:

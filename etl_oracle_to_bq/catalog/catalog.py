@@ -121,6 +121,7 @@ class Catalog:
         return DeadRun(
             run_id=row.run_id,
             source_id=row.source_id,
+            holder=f"process {row.process} on {row.host}",
             planned=bool(plan),
             watermark=rows.moment(plan.get("watermark")),
         )
@@ -306,7 +307,7 @@ class Catalog:
             status = RunStatus.ABANDONED if row.status == RunStatus.RUNNING else row.status
             row_query.update(status=status, **ended)
             if status == RunStatus.ABANDONED:
-                self._log_error(died(row), "", row, row.source_id)
+                self._log_error(died(row, dead.holder), "", row, row.source_id)
 
     @translated
     def record_error(self, error: EtlError, trace: str, source: Source | None = None) -> None:

@@ -24,8 +24,12 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(call)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        from django.core.exceptions import ImproperlyConfigured
         from django.db import DatabaseError, InterfaceError, OperationalError
 
+        from etl_web_admin.catalog.encryption import WrongKey
+
+        _drop_dead_connection()
         for attempt in range(1, LOCKED_TRIES + 1):
             try:
                 return call(*args, **kwargs)
@@ -36,9 +40,20 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
                 raise _unreachable(error) from error
             except (DatabaseError, InterfaceError) as error:
                 raise _unreachable(error) from error
+            except (WrongKey, ImproperlyConfigured) as error:
+                raise ConfigError(str(error), code="invalid-setting") from error
         raise AssertionError("the last try returns or raises")
 
     return wrapper
+
+
+def _drop_dead_connection() -> None:
+    """A database server may have ended the connection while Oracle's rows went by."""
+    from django.db import connection
+
+    idle = connection.connection is not None and not connection.in_atomic_block
+    if idle and not connection.is_usable():
+        connection.close()
 
 
 def _unreachable(error: Exception) -> CatalogError:

@@ -31,11 +31,13 @@ class RunHandle:
 class DeadRun:
     """A run that nobody holds any more and whose end is not known.
 
-    `planned` tells whether it came as far as a plan, before which nothing can have happened.
+    `holder` is the process that had it. `planned` tells whether it came as far as a plan,
+    before which nothing can have happened.
     """
 
     run_id: str
     source_id: int
+    holder: str
     planned: bool
     watermark: datetime | None
 
@@ -110,10 +112,10 @@ def lost(handle: RunHandle) -> Busy:
     )
 
 
-def died(row: Any) -> EtlError:
+def died(row: Any, holder: str) -> EtlError:
     return CatalogError(
         f"Run {row.run_id} of {row.source.view} died at step {row.step or 'config'} "
-        f"(process {row.process} on {row.host}). It committed nothing; its window is loaded again.",
+        f"({holder}). It committed nothing; its window is loaded again.",
         code="run-died",
         view=row.source.view,
         step=row.step,
