@@ -58,6 +58,12 @@ def read_descriptors(reader: Reader, count: int, version: int) -> tuple[BindType
     return tuple(found)
 
 
+def refuse_unsupported(binds: Sequence[BindType]) -> None:
+    """Raise OracleError (ORA-03115) before values are read that nobody knows to read."""
+    for bind in binds:
+        types.kind_of(bind.type, bind.form)
+
+
 def read_row(
     connection: Connection, binds: Sequence[BindType], returning: frozenset[int], is_plsql: bool
 ) -> list[object]:
@@ -88,10 +94,6 @@ def _read_value(connection: Connection, bind: BindType) -> object:
     if bind.type in types.LOB_TYPES:
         locator = reader.counted()
         return None if locator is None else connection.lobs.find(locator).value
-    if bind.type == types.CURSOR:
-        size = reader.ub()
-        reader.ub() if size else reader.u8()
-        return None
     if bind.type == types.BOOLEAN and reader.peek() == NULL_BOOLEAN:
         reader.skip_u8(2)
         return None

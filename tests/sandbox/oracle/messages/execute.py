@@ -86,6 +86,7 @@ class ExecuteRequest:
         vector = [reader.ub() for _ in range(vector_size)]
         defines = binds.read_descriptors(reader, define_count, version)
         bind_types = binds.read_descriptors(reader, bind_count, version)
+        binds.refuse_unsupported(bind_types)
         is_plsql = not options & OPTION_NOT_PLSQL
         returning = binds.returning_binds(sql) if sql and not is_plsql else frozenset[int]()
         known = None if sql else connection.cursors.find(cursor_id)
