@@ -95,7 +95,11 @@ class Warehouse:
     def check(self) -> Identity:
         """Prove that the account may list datasets and run jobs; says who and where we are."""
         with translated("checking the project"):
-            list(self._client.list_datasets(max_results=1, retry=self._jobs.retry))
+            list(
+                self._client.list_datasets(
+                    max_results=1, retry=self._jobs.retry, timeout=self._jobs.timeout
+                )
+            )
         self._jobs.rows("SELECT 1", "running a first job")
         account = getattr(self._client._credentials, "service_account_email", None)
         emulated = "anonymous, on an emulator" if self.settings.emulator_host else ""
@@ -130,7 +134,9 @@ class Warehouse:
         made = bigquery.Dataset(self._path(dataset))
         made.location = self.settings.location
         with translated(f"creating dataset {dataset}"):
-            self._client.create_dataset(made, exists_ok=True, retry=self._jobs.retry)
+            self._client.create_dataset(
+                made, exists_ok=True, retry=self._jobs.retry, timeout=self._jobs.timeout
+            )
 
     def describe(self, dataset: str, table: str) -> Table | None:
         """The table as it is, or None when there is none (or no such dataset).
@@ -308,7 +314,9 @@ class Warehouse:
         if live.view_query != text:
             live.view_query = text
             with translated(f"rewriting {target.dataset}.{name}"):
-                self._client.update_table(live, ["view_query"], retry=self._jobs.retry)
+                self._client.update_table(
+                    live, ["view_query"], retry=self._jobs.retry, timeout=self._jobs.timeout
+                )
 
     def write_load_status(self, dataset: str, row: LoadStatus) -> None:
         """Put one source's row into `etl_load_status`, making the table when it is missing."""
@@ -370,7 +378,9 @@ class Warehouse:
             try:
                 self._client.create_table(made, retry=self._jobs.retry, timeout=self._jobs.timeout)
             except api.Conflict:
-                live = self._client.get_table(made.reference, retry=self._jobs.retry)
+                live = self._client.get_table(
+                    made.reference, retry=self._jobs.retry, timeout=self._jobs.timeout
+                )
                 if missing_labels(live.labels, made.labels):
                     raise
 
@@ -385,7 +395,11 @@ class Warehouse:
 
     def _staging_tables(self, dataset: str, source_label: str | None = None) -> list[Leftover]:
         with translated(f"listing staging tables in {dataset}"):
-            tables = list(self._client.list_tables(self._path(dataset), retry=self._jobs.retry))
+            tables = list(
+                self._client.list_tables(
+                    self._path(dataset), retry=self._jobs.retry, timeout=self._jobs.timeout
+                )
+            )
         names = [table.table_id for table in tables if STAGING_MARK in table.table_id]
         found = [(name, live.labels) for name in names if (live := self._live(dataset, name))]
         return [
