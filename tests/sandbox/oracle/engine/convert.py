@@ -99,16 +99,20 @@ def number_literal(value: Decimal) -> Expr:
 # -- numbers ----------------------------------------------------------------------------------
 
 
-def numeric(value: Expr) -> Expr:
-    """A NUMBER or a binary float, from what converts to one implicitly."""
+def numeric(value: Expr, point: str = ".") -> Expr:
+    """A NUMBER or a binary float, from what converts to one implicitly.
+
+    `point` is the decimal character of strings: callers that know the session pass its own.
+    """
     if value.ty.null:
         return null(number(1))
     if value.ty.kind in NUMBER_KINDS | FLOATING_KINDS:
         return value
     if value.ty.kind in CHAR_KINDS:
         if value.constant is not None:
-            return number_literal(exact.parse_number(value.constant))
-        return Expr(f"n_parse({value.sql})", NUMBER, value.nullable)
+            return number_literal(exact.parse_number(value.constant.replace(point, ".")))
+        plain = value.sql if point == "." else f"replace({value.sql}, {quote(point)}, '.')"
+        return Expr(f"n_parse({plain})", NUMBER, value.nullable)
     raise inconsistent("NUMBER", value.ty)
 
 
@@ -183,7 +187,7 @@ def text(value: Expr, settings: Settings) -> Expr:
     if ty.kind in TEXT_KINDS:
         return value
     if ty.kind in NUMBER_KINDS:
-        return Expr(number_char(value), varchar(40), value.nullable)
+        return Expr(number_char(value, settings), varchar(40), value.nullable)
     if ty.kind in FLOATING_KINDS:
         return Expr(f"upper(CAST({value.sql} AS VARCHAR))", varchar(40), value.nullable)
     if ty.kind in MOMENT_KINDS:
@@ -199,8 +203,14 @@ def text(value: Expr, settings: Settings) -> Expr:
     raise inconsistent("CHAR", ty)
 
 
-def number_char(value: Expr) -> str:
+def number_char(value: Expr, settings: Settings) -> str:
     """TO_CHAR(n): no zero before the point, scientific beyond 40 characters."""
+    plain = _plain_number_char(value)
+    point = settings.numeric_characters[0]
+    return plain if point == "." else f"replace({plain}, '.', {quote(point)})"
+
+
+def _plain_number_char(value: Expr) -> str:
     body = decimal_text(value)
     digits = exact_number(value).ty.digits
     if digits is not None and digits[1] == 0:
@@ -340,7 +350,8 @@ def comparable(values: Sequence[Expr], settings: Settings) -> list[Expr]:
         if value.ty.kind in LOB_KINDS and not value.ty.null:
             raise OracleError(932, f"inconsistent datatypes: expected - got {family(value.ty)}")
     if kinds & (NUMBER_KINDS | FLOATING_KINDS):
-        return _comparable_numbers(values)
+        point = settings.numeric_characters[0]
+        return _comparable_numbers([numeric(value, point) for value in values])
     if kinds & MOMENT_KINDS:
         moments = [moment(value, settings) for value in values]
         common = unify([value.ty for value in moments])
@@ -359,14 +370,13 @@ def comparable(values: Sequence[Expr], settings: Settings) -> list[Expr]:
     raise inconsistent(family(values[0].ty), (other or list(values))[0].ty)
 
 
-def _comparable_numbers(values: Sequence[Expr]) -> list[Expr]:
-    numbers = [numeric(value) for value in values]
+def _comparable_numbers(numbers: Sequence[Expr]) -> list[Expr]:
     common = unify([value.ty for value in numbers])
     if common.kind in FLOATING_KINDS:
         return [Expr(double(value), DOUBLE, value.nullable) for value in numbers]
     if common.digits is None:
         return [Expr(decimal_text(value), NUMBER, value.nullable) for value in numbers]
-    return numbers
+    return list(numbers)
 
 
 def _comparable_moment(value: Expr, common: Ty, settings: Settings) -> Expr:
@@ -415,9 +425,10 @@ def convert(value: Expr, ty: Ty, settings: Settings) -> Expr:
     if value.ty.null:
         return null(ty)
     if ty.kind in NUMBER_KINDS:
-        return _to_number_type(exact_number(value), ty)
+        return _to_number_type(exact_number(numeric(value, settings.numeric_characters[0])), ty)
     if ty.kind in FLOATING_KINDS:
-        return Expr(f"CAST({numeric(value).sql} AS {ty.duck})", ty, value.nullable)
+        number_value = numeric(value, settings.numeric_characters[0])
+        return Expr(f"CAST({number_value.sql} AS {ty.duck})", ty, value.nullable)
     if ty.kind in MOMENT_KINDS:
         return to_moment_type(moment(value, settings), ty, settings)
     if ty.kind in TEXT_KINDS:
@@ -442,7 +453,7 @@ def cast(value: Expr, ty: Ty, settings: Settings) -> Expr:
     if value.ty.null:
         return null(ty)
     if ty.kind is Kind.NUMBER and ty.precision is not None:
-        return _cast_number(exact_number(value), ty)
+        return _cast_number(exact_number(numeric(value, settings.numeric_characters[0])), ty)
     if ty.kind in CHAR_KINDS:
         sql = text(value, settings).sql
         length = ty.length or 1

@@ -180,7 +180,8 @@ class ExpressionCompiler:
         temporal = MOMENT_KINDS | INTERVAL_KINDS
         if any(v.ty.kind in temporal and not v.ty.null for v in (left, right)):
             return moments.arithmetic(op, left, right, self.settings)
-        return convert.arithmetic(op, left, right)
+        point = self.settings.numeric_characters[0]
+        return convert.arithmetic(op, convert.numeric(left, point), convert.numeric(right, point))
 
     def _at_zone(self, node: ast.AtZone, scope: Scope) -> Expr:
         from tests.sandbox.oracle.engine.zones import zone
@@ -282,6 +283,8 @@ class ExpressionCompiler:
             return f"({' OR '.join(tests)})"
         value = self.value(node.value, scope)
         items = [self.value(item, scope) for item in node.items]
+        if len(items) > 1000:
+            raise OracleError(1795, "maximum number of expressions in a list is 1000", node.pos)
         every = convert.comparable([value, *items], self.settings)
         return f"({every[0].sql} IN ({', '.join(item.sql for item in every[1:])}))"
 

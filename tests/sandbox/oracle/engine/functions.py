@@ -43,9 +43,13 @@ class Args:
         """An argument as a string."""
         return convert.text(self.values[index], self.settings)
 
+    def number(self, index: int) -> Expr:
+        """An argument as a number, strings by the session's decimal character."""
+        return convert.numeric(self.values[index], self.settings.numeric_characters[0])
+
     def whole(self, index: int) -> str:
         """An argument as BIGINT."""
-        return convert.whole(self.values[index])
+        return convert.whole(self.number(index))
 
     def constant(self, index: int) -> str:
         """An argument that must be a string literal, such as a format model."""

@@ -134,7 +134,7 @@ def _round(args: Args) -> Expr:
     if args[0].ty.kind in MOMENT_KINDS:
         model = args.constant(1) if len(args) > 1 else "DD"
         return moments.truncated(args[0], model, args.settings, rounded=True)
-    value, places = convert.numeric(args[0]), _constant_places(args)
+    value, places = args.number(0), _constant_places(args)
     if value.ty.kind in FLOATING_KINDS:
         return _round_double("round", value, args)
     digits = value.ty.digits
@@ -145,7 +145,7 @@ def _round(args: Args) -> Expr:
         return Expr(f"CAST({value.sql} AS {ty.duck})", ty, value.nullable)
     if digits is None and places is not None and 0 <= places <= 10:
         return _round_text(value, places)
-    count = convert.decimal_text(args[1]) if len(args) > 1 else "'0'"
+    count = convert.decimal_text(args.number(1)) if len(args) > 1 else "'0'"
     return Expr(f"n_round({convert.decimal_text(value)}, {count})", NUMBER, value.nullable)
 
 
@@ -174,7 +174,7 @@ def _trunc(args: Args) -> Expr:
     if args[0].ty.kind in MOMENT_KINDS and not args[0].ty.null:
         model = args.constant(1) if len(args) > 1 else "DD"
         return moments.truncated(args[0], model, args.settings)
-    value, places = convert.numeric(args[0]), _constant_places(args)
+    value, places = args.number(0), _constant_places(args)
     if value.ty.kind in FLOATING_KINDS:
         return _round_double("trunc", value, args)
     digits = value.ty.digits
@@ -184,14 +184,18 @@ def _trunc(args: Args) -> Expr:
         if places == 0:
             ty = number(max(digits[0] - digits[1], 1), 0)
             return Expr(f"CAST(trunc({value.sql}) AS {ty.duck})", ty, value.nullable)
-    count = convert.decimal_text(args[1]) if len(args) > 1 else "'0'"
+    if digits is None and places == 0:
+        whole = f"split_part({value.sql}, '.', 1)"
+        sql = f"CASE {whole} WHEN '-0' THEN '0' ELSE {whole} END"
+        return Expr(sql, NUMBER, value.nullable)
+    count = convert.decimal_text(args.number(1)) if len(args) > 1 else "'0'"
     return Expr(f"n_trunc({convert.decimal_text(value)}, {count})", NUMBER, value.nullable)
 
 
 @function("FLOOR", "CEIL", least=1)
 def _floor(args: Args) -> Expr:
     name = args.node.parts[-1].lower()
-    value = convert.numeric(args[0])
+    value = args.number(0)
     if value.ty.kind in FLOATING_KINDS:
         return Expr(f"{name}({value.sql})", DOUBLE, value.nullable)
     digits = value.ty.digits
@@ -203,7 +207,7 @@ def _floor(args: Args) -> Expr:
 
 @function("ABS", least=1)
 def _abs(args: Args) -> Expr:
-    value = convert.numeric(args[0])
+    value = args.number(0)
     if convert.is_text_number(value):
         return Expr(f"ltrim({value.sql}, '-')", NUMBER, value.nullable)
     ty = value.ty if value.ty.kind in FLOATING_KINDS else number(*(value.ty.digits or (38, 0)))
@@ -212,7 +216,7 @@ def _abs(args: Args) -> Expr:
 
 @function("SIGN", least=1)
 def _sign(args: Args) -> Expr:
-    value = convert.numeric(args[0])
+    value = args.number(0)
     if convert.is_text_number(value):
         sql = (
             f"CASE WHEN {value.sql} = '0' THEN 0 WHEN {value.sql} LIKE '-%' THEN -1 "
@@ -225,7 +229,7 @@ def _sign(args: Args) -> Expr:
 
 @function("MOD", "REMAINDER", least=2)
 def _mod(args: Args) -> Expr:
-    a, b = convert.numeric(args[0]), convert.numeric(args[1])
+    a, b = args.number(0), args.number(1)
     nullable = args.nullable
     if FLOATING_KINDS & {a.ty.kind, b.ty.kind}:
         return Expr(f"fmod({convert.double(a)}, {convert.double(b)})", DOUBLE, nullable)
@@ -244,7 +248,7 @@ def _mod(args: Args) -> Expr:
 
 @function("POWER", "LOG", least=2)
 def _power(args: Args) -> Expr:
-    a, b = convert.numeric(args[0]), convert.numeric(args[1])
+    a, b = args.number(0), args.number(1)
     name = args.node.parts[-1].lower()
     if FLOATING_KINDS & {a.ty.kind, b.ty.kind}:
         return Expr(f"{name}({convert.double(a)}, {convert.double(b)})", DOUBLE, args.nullable)
@@ -254,7 +258,7 @@ def _power(args: Args) -> Expr:
 
 @function("SQRT", "LN", "EXP", least=1)
 def _root(args: Args) -> Expr:
-    value = convert.numeric(args[0])
+    value = args.number(0)
     name = args.node.parts[-1].lower()
     if value.ty.kind in FLOATING_KINDS:
         return Expr(f"{name}({value.sql})", DOUBLE, value.nullable)

@@ -43,9 +43,7 @@ def _case(args: Args) -> Expr:
     value = args.text(0)
     name = args.node.parts[-1].removeprefix("NLS_")
     if name == "INITCAP":
-        words = f"regexp_split_to_array(lower({value.sql}), '\\b')"
-        sql = f"list_reduce(list_transform({words}, lambda w: upper(left(w, 1)) || substr(w, 2)), lambda a, b: a || b)"
-        return _string(sql, value.ty)
+        return _string(f"py_initcap({value.sql})", value.ty)
     return Expr(f"{name.lower()}({value.sql})", value.ty, value.nullable)
 
 
@@ -212,12 +210,14 @@ def _to_char(args: Args) -> Expr:
     if value.ty.kind in INTERVAL_KINDS:
         return formats.interval_to_char(value)
     if value.ty.kind in CHAR_KINDS:
-        value = convert.numeric(value)
+        value = args.number(0)
     model = args[1]
     if model.constant is not None and model.constant.upper() in ("TM", "TM9"):
-        return Expr(convert.number_char(value), varchar(64), value.nullable)
+        return Expr(convert.number_char(value, args.settings), varchar(64), value.nullable)
     body = convert.decimal_text(value)
-    return Expr(f"n_format({body}, {args.text(1).sql})", varchar(64), value.nullable)
+    characters = quote(args.settings.numeric_characters)
+    sql = f"n_format({body}, {args.text(1).sql}, {characters})"
+    return Expr(sql, varchar(64), value.nullable)
 
 
 def _plain_char(value: Expr, args: Args) -> Expr:
@@ -232,14 +232,15 @@ def _plain_char(value: Expr, args: Args) -> Expr:
 @function("TO_NUMBER", least=1, most=3)
 def _to_number(args: Args) -> Expr:
     if len(args) == 1:
-        return convert.exact_number(args[0])
-    return Expr(f"n_unformat({args.text(0).sql}, {args.text(1).sql})", NUMBER)
+        return convert.exact_number(args.number(0))
+    characters = quote(args.settings.numeric_characters)
+    return Expr(f"n_unformat({args.text(0).sql}, {args.text(1).sql}, {characters})", NUMBER)
 
 
 @function("TO_BINARY_DOUBLE", "TO_BINARY_FLOAT", least=1)
 def _to_binary(args: Args) -> Expr:
     ty = Ty(Kind.BINARY_FLOAT if args.node.parts[-1].endswith("FLOAT") else Kind.BINARY_DOUBLE)
-    return Expr(f"CAST({convert.numeric(args[0]).sql} AS {ty.duck})", ty, args.nullable)
+    return Expr(f"CAST({args.number(0).sql} AS {ty.duck})", ty, args.nullable)
 
 
 @function("TO_DATE", least=1, most=3)
@@ -339,14 +340,14 @@ def _to_interval(args: Args) -> Expr:
 @function("NUMTODSINTERVAL", least=2)
 def _num_to_ds(args: Args) -> Expr:
     unit = {"DAY": 86400, "HOUR": 3600, "MINUTE": 60, "SECOND": 1}.get(args.constant(1).upper(), 1)
-    nanos = f"n_round(n_mul({convert.decimal_text(args[0])}, '{unit * 10**9}'), '0')"
+    nanos = f"n_round(n_mul({convert.decimal_text(args.number(0))}, '{unit * 10**9}'), '0')"
     return Expr(f"ds_pack(CAST({nanos} AS HUGEINT))", interval_ds(), args.nullable)
 
 
 @function("NUMTOYMINTERVAL", least=2)
 def _num_to_ym(args: Args) -> Expr:
     unit = 12 if args.constant(1).upper() == "YEAR" else 1
-    months = f"n_round(n_mul({convert.decimal_text(args[0])}, '{unit}'), '0')"
+    months = f"n_round(n_mul({convert.decimal_text(args.number(0))}, '{unit}'), '0')"
     ty = Ty(Kind.INTERVAL_YM, precision=9, scale=0)
     return Expr(f"CAST({months} AS INTEGER)", ty, args.nullable)
 

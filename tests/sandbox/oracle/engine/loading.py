@@ -100,8 +100,6 @@ def _moment(column: Column, arrow: pa.DataType, name: str) -> str:
     ty = of_column(column)
     if pa.types.is_struct(arrow):
         return _from_struct(column, arrow, name)
-    if pa.types.is_string(arrow) or pa.types.is_large_string(arrow):
-        raise ValueError(f"column {column.name}: {column.kind} cannot be loaded from text")
     utc, nanos = _utc(arrow, name)
     if column.kind is Kind.DATE:
         return f"date_trunc('second', {utc})"
@@ -168,4 +166,6 @@ def column_of(name: str, arrow: pa.DataType, longest: int, nullable: bool = True
         return "VARCHAR2(4000 CHAR)" if longest <= 4000 else "CLOB"
     if pa.types.is_nested(arrow):
         return "CLOB"
+    if pa.types.is_time(arrow):
+        return "VARCHAR2(18)"
     raise ValueError(f"column {name}: no Oracle type for {arrow}")

@@ -138,12 +138,10 @@ def _parsed(
     return {"seconds": moment.seconds, "nanos": moment.nanos, "offset": moment.offset}
 
 
-def _binary_text(function: Any) -> Any:
-    def run(left: Any, right: Any) -> pa.Array:
-        return pa.array(
-            [None if a is None or b is None else function(a, b) for a, b in _rows(left, right)],
-            pa.string(),
-        )
+def _text_function(function: Any) -> Any:
+    def run(texts: Any, models: Any, characters: Any) -> pa.Array:
+        rows = _rows(texts, models, characters)
+        return pa.array([None if None in row else function(*row) for row in rows], pa.string())
 
     return run
 
@@ -230,6 +228,10 @@ def _position(text: str, part: str, start: int, nth: int) -> int:
     return at + 1
 
 
+def _initcap(text: str) -> str:
+    return re.sub(r"[^\W_]+", lambda m: m.group()[0].upper() + m.group()[1:].lower(), text)
+
+
 def _unistr(text: str) -> str:
     """UNISTR: \\XXXX is a UTF-16 code unit."""
     units = re.sub(
@@ -253,11 +255,12 @@ def _blob_part(blobs: Any, starts: Any, amounts: Any) -> pa.Array:
 _FUNCTIONS: tuple[tuple[str, Any, list[str], str], ...] = (
     ("py_left_bytes", _left_bytes, ["VARCHAR", "BIGINT"], "VARCHAR"),
     ("py_instr", _instr, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT"], "BIGINT"),
+    ("py_initcap", exact.mapped(_initcap, pa.string()), ["VARCHAR"], "VARCHAR"),
     ("py_unistr", exact.mapped(_unistr, pa.string()), ["VARCHAR"], "VARCHAR"),
     ("blob_part", _blob_part, ["BLOB", "BIGINT", "BIGINT"], "BLOB"),
     ("n_fit", _fit, ["VARCHAR", "INTEGER", "INTEGER"], "VARCHAR"),
-    ("n_format", _binary_text(format_number), ["VARCHAR", "VARCHAR"], "VARCHAR"),
-    ("n_unformat", _binary_text(parse_formatted), ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    ("n_format", _text_function(format_number), ["VARCHAR"] * 3, "VARCHAR"),
+    ("n_unformat", _text_function(parse_formatted), ["VARCHAR"] * 3, "VARCHAR"),
     (
         "m_parse",
         _parse_moments,

@@ -47,8 +47,18 @@ def _parse(model: str) -> _Model:
     )
 
 
-def format_number(text: str, model: str) -> str:
-    """TO_CHAR(n, model); hash signs when the number is too wide."""
+def format_number(text: str, model: str, characters: str = ".,") -> str:
+    """TO_CHAR(n, model); hash signs when the number is too wide.
+
+    `characters` are NLS_NUMERIC_CHARACTERS: what D and G stand for.
+    """
+    formatted = _formatted(text, model)
+    if characters == ".," or not set(model.upper()) & set("DG"):
+        return formatted
+    return formatted.translate(str.maketrans(".,", characters))
+
+
+def _formatted(text: str, model: str) -> str:
     value = Decimal(text)
     upper = model.upper().removeprefix("FM")
     if upper in ("TM", "TM9"):
@@ -147,8 +157,10 @@ def _hexadecimal(value: Decimal, model: str) -> str:
     return digits if upper.startswith("FM") else digits.rjust(len(body) + 1)
 
 
-def parse_formatted(text: str, model: str) -> str:
+def parse_formatted(text: str, model: str, characters: str = ".,") -> str:
     """TO_NUMBER(text, model), as canonical text. Raises ORA-01722."""
+    if characters != ".," and set(model.upper()) & set("DG"):
+        text = text.translate(str.maketrans(characters, ".,"))
     upper = model.upper().removeprefix("FM")
     if upper and set(upper) <= {"X", "0"}:
         try:

@@ -25,6 +25,7 @@ _NO_ALIAS = RESERVED | frozenset(
         "RETURNING",
     ]
 )
+_UNSUPPORTED = frozenset({"MERGE", "CALL", "EXPLAIN"})
 _DDL = frozenset(
     [
         "CREATE",
@@ -82,6 +83,8 @@ class StatementParser(ExpressionParser):
             return self._rest(verb.value)
         if verb.kind is T.WORD and verb.value in _DDL:
             return self._rest("DDL")
+        if verb.kind is T.WORD and verb.value in _UNSUPPORTED:
+            raise OracleError(604, f"{verb.value} is not supported here", verb.start)
         raise self.fail(900, "invalid SQL statement")
 
     def _rest(self, verb: str) -> ast.Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from tests.sandbox.oracle.engine.catalogue import Catalogue, Table
 from tests.sandbox.oracle.engine.convert import Expr, Settings
 from tests.sandbox.oracle.engine.parser import parse
 from tests.sandbox.oracle.engine.queries import Compiled, QueryCompiler
-from tests.sandbox.oracle.engine.scope import Scope
 from tests.sandbox.oracle.engine.types import Ty
 from tests.sandbox.oracle.session import Column, Kind
 
@@ -60,30 +60,23 @@ class Translator:
         self.catalogue = catalogue
         self._limit = limit
         self._known: OrderedDict[object, Translated] = OrderedDict()
+        self._lock = threading.Lock()
 
     def query(self, sql: str, settings: Settings, binds: Sequence[Ty]) -> Translated:
         """A query's translation, from the cache when nothing that matters has changed."""
         key = (sql, settings, tuple(binds), self.catalogue.version)
-        found = self._known.get(key)
+        with self._lock:
+            found = self._known.get(key)
         if found is None:
             node, _ = parsed(sql)
             assert isinstance(node, ast.Query)
-            found = self.translated(node, settings, binds)
-            self._known[key] = found
-            while len(self._known) > self._limit:
-                self._known.popitem(last=False)
+            compiler = QueryCompiler(self.catalogue, settings, binds)
+            found = finished(compiler, compiler.query(node, None))
+            with self._lock:
+                self._known[key] = found
+                while len(self._known) > self._limit:
+                    self._known.popitem(last=False)
         return found
-
-    def translated(
-        self,
-        query: ast.Query,
-        settings: Settings,
-        binds: Sequence[Ty],
-        outer: Scope | None = None,
-    ) -> Translated:
-        """A query's translation; `outer` gives names that are no columns, as in PL/SQL."""
-        compiler = QueryCompiler(self.catalogue, settings, binds)
-        return finished(compiler, compiler.query(query, outer))
 
 
 def finished(compiler: QueryCompiler, compiled: Compiled) -> Translated:
