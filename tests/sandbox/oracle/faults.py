@@ -15,7 +15,7 @@ moment in question. Each fault can be narrowed and limited:
 | error_at_row      | row, code, text               | a statement ends with ORA-`code` after `row` rows |
 | stall             | row, seconds (default: none)  | a statement stands still after `row` rows, for `seconds` or until cleared |
 | rows_per_second   | rate                          | rows leave no faster than this |
-| no_flashback      | code (default 1031)           | the engine refuses flashback queries with ORA-`code` (see `flashback_error`) |
+| no_flashback      | code (default 1031)           | the engine refuses any flashback with ORA-`code` until cleared; no `match`, no `times` |
 
 A retry succeeds after a fault with `times=1`, because the next statement finds it spent.
 """
@@ -66,11 +66,11 @@ class Faults:
         """
         if name not in ARGUMENTS:
             raise ValueError(f"unknown fault {name!r}; there are {', '.join(ARGUMENTS)}")
-        allowed = ARGUMENTS[name] | LIMITS
+        allowed = ARGUMENTS[name] | (LIMITS if name != "no_flashback" else {})
         if unknown := set(arguments) - set(allowed):
             raise ValueError(f"{name} has no argument {', '.join(sorted(unknown))}")
         merged = allowed | arguments
-        match, times = merged.pop("match"), merged.pop("times")
+        match, times = merged.pop("match", None), merged.pop("times", None)
         if not (match is None or isinstance(match, str)):
             raise ValueError("match is a text")
         if not (times is None or isinstance(times, int)):
@@ -135,11 +135,6 @@ class Faults:
     def flashback_error(self) -> int | None:
         """The ORA number with which the engine refuses any flashback query, or None."""
         found = self.look("no_flashback")
-        return None if found is None else int(found["code"] or 0)
-
-    def refuses_flashback(self, sql: str) -> int | None:
-        """As `flashback_error`, for this statement; spends one of `times`."""
-        found = self.strike("no_flashback", sql)
         return None if found is None else int(found["code"] or 0)
 
 
