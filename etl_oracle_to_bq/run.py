@@ -299,6 +299,7 @@ class _Run:
         self._enter("record")
         self._record(plan, status, jobs)
         self._tidy(plan, staging)
+        self._enter("done")
 
     def _counts_agree(self, plan: Plan, staging: Table) -> None:
         counts, found = self.counts, self.tools.warehouse.staged_rows(staging)
