@@ -240,8 +240,9 @@ def test_days_can_be_dated(make_sandbox: MakeSandbox) -> None:
 def test_many_days_keep_keys_unique(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(rows=300)
     for seed in range(4):
-        sandbox.late_commit().commit()
+        late = sandbox.late_commit()
         sandbox.business_day(seed=seed, deletes=True)
+        late.commit()
     with closing(connect(sandbox)) as connection:
         for name, spec in VIEWS.items():
             if spec.keys:
@@ -389,7 +390,7 @@ def test_late_commit_by_command(running: Path) -> None:
 
 
 def test_faults_by_command(running: Path) -> None:
-    set_to = answer(running, "fault", "error_at_row", "row=2", "code=1555", "times=1")
+    set_to = answer(running, "fault", "error_at_row", "row=2", "code=1555", "match=PAYMENTS")
     assert set_to["error_at_row"]["code"] == 1555  # type: ignore[index]
     assert answer(running, "fault", "list") == set_to
     with closing(log_in(read_env_file(running))) as connection, connection.cursor() as cursor:
@@ -464,6 +465,18 @@ def test_port_can_be_fixed_and_is_free_afterwards(make_sandbox: MakeSandbox) -> 
         with Sandbox(ROWS, port=port, bigquery=False) as sandbox:
             assert sandbox.oracle_dsn == f"127.0.0.1:{port}/ERPPDB1"
             connect(sandbox).close()
+
+
+def test_a_taken_port_is_said_in_words(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "tests.sandbox", "serve", "--rows", "100", "--port", port]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=READY_SECONDS, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot serve: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_foreign_env_file_is_not_overwritten(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def _folder(text: str) -> Path:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from tests.sandbox.bigquery.launcher import EmulatorFailed
     from tests.sandbox.dataset.build import DEFAULT_ROWS, DEFAULT_SEED
     from tests.sandbox.serve import Sandbox, serve
 
@@ -96,8 +97,8 @@ def _serve(options: argparse.Namespace) -> int:
     )
     try:
         serve(sandbox, options.env_file)
-    except EnvFileInUse as error:
-        print(error, file=sys.stderr)
+    except (EnvFileInUse, EmulatorFailed, OSError) as error:
+        print(f"cannot serve: {error}", file=sys.stderr)
         return 1
     return 0
 
