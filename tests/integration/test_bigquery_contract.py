@@ -884,6 +884,27 @@ class TestTables:
         assert kinds[2:] == [("one", "NUMERIC"), ("two", "DATETIME")]
         assert bq.rows(f"SELECT one, two FROM `{name}`") == [(None, None)]
 
+    def test_ddl_describes_a_table_as_the_api_does(self, bq: Service, name: str) -> None:
+        bq.query(
+            f"CREATE TABLE `{name}` (id INT64 NOT NULL, rate BIGNUMERIC, at DATETIME) "
+            "PARTITION BY DATETIME_TRUNC(at, MONTH) CLUSTER BY id OPTIONS (description = 'x', "
+            "labels = [('a', 'b')], require_partition_filter = TRUE, expiration_timestamp = "
+            "TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))"
+        )
+        table = bq.client.get_table(name)
+        assert [(f.field_type, f.mode) for f in table.schema] == [
+            ("INTEGER", "REQUIRED"),
+            ("BIGNUMERIC", "NULLABLE"),
+            ("DATETIME", "NULLABLE"),
+        ]
+        assert table.time_partitioning == partitioned("at", "MONTH")
+        assert (table.clustering_fields, table.labels) == (["id"], {"a": "b"})
+        assert table.require_partition_filter
+        assert table.expires > datetime.now(UTC)
+        bq.query(f"ALTER TABLE `{name}` SET OPTIONS (description = 'y')")
+        bq.query(f"CREATE TABLE IF NOT EXISTS `{name}` (other STRING)")
+        assert bq.client.get_table(name).description == "y"
+
     def test_a_schema_update_cannot_drop_or_retype(self, bq: Service, name: str) -> None:
         table = bq.create(name, ID_AND_TEXT)
         for schema in (ID_AND_TEXT[:1], [ID_AND_TEXT[0], SchemaField("text", "BYTES")]):

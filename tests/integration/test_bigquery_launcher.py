@@ -142,14 +142,17 @@ def outcome_of_a_kill(folder: Path, moment: str) -> tuple[str, int]:
         with client_of(emulator.host) as client:
             client.create_dataset("d")
             load(client, "old", 1)
+        killer = threading.Timer(0.05, emulator.kill)
         rule = Rule(Fault.PASS, method="PUT")
         proxy.rules.append(rule)
         if moment == "during":
-            rule.before = lambda _path: threading.Timer(0.05, emulator.kill).start()
+            rule.before = lambda _path: killer.start()
         else:
             setattr(rule, moment, lambda _path: emulator.kill())
         with client_of(proxy.host) as client, suppress(GoogleAPIError, RequestException):
             load(client, "new", ROWS, write_disposition="WRITE_TRUNCATE")
+        if moment == "during":
+            killer.join()
         emulator.restart()
         with client_of(emulator.host) as client:
             rows = client.get_table("d.t").num_rows

@@ -33,9 +33,12 @@ class Options:
         if config.get("nullMarker") is not None and config.get("nullMarkers"):
             raise ValidationError("nullMarker and nullMarkers cannot be set at the same time")
         delimiter = config.get("fieldDelimiter") or ","
+        delimiter = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
+        if len(delimiter) != 1:
+            raise ValidationError(f"Field delimiter must be one character: {delimiter!r}")
         quote = config.get("quote")
         return cls(
-            delimiter={"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter),
+            delimiter=delimiter,
             quote='"' if quote is None else quote,
             skip=int(config.get("skipLeadingRows") or 0),
             null_markers=tuple(config.get("nullMarkers") or [config.get("nullMarker") or ""]),

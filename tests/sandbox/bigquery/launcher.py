@@ -48,7 +48,7 @@ class BigQueryEmulator:
     project = PROJECT
 
     def __init__(self, data_dir: Path | None = None, port: int = 0) -> None:
-        self._data_dir = data_dir
+        self._data_dir = data_dir.resolve() if data_dir is not None else None
         self._port = port
         self._process: subprocess.Popen[str] | None = None
         self._scratch: Path | None = None

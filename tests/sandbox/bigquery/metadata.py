@@ -117,6 +117,8 @@ def partitioning_from_rest(body: dict[str, Any]) -> TimePartitioning | None:
         raise NotImitated("the sandbox has no range partitioning")
     raw = body.get("timePartitioning")
     if not raw:
+        if body.get("requirePartitionFilter"):
+            raise ValidationError("requirePartitionFilter needs a partitioned table")
         return None
     expiration = raw.get("expirationMs")
     required = body.get("requirePartitionFilter", raw.get("requirePartitionFilter", False))

@@ -15,6 +15,7 @@ import http.client
 import json
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -252,14 +253,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if reset:
             # Linger on, for zero seconds: closing sends RST instead of FIN.
-            linger = struct.pack("hh" if _is_windows() else "ii", 1, 0)
+            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         with contextlib.suppress(OSError):
             self.connection.close()
-
-
-def _is_windows() -> bool:
-    return hasattr(socket, "SIO_RCVALL")
 
 
 def _error_body(rule: Rule) -> bytes:

@@ -53,7 +53,7 @@ class QueryRun:
                 location="query",
             )
         partition_filter.check(self._context, sql, job.project)
-        bytes_read = cost.estimate(self._context, work.connection, sql, job.project)
+        bytes_read = cost.estimate(self._context, sql, job.project)
         _refuse_expensive(config, bytes_read)
         script = script_of(sql)
         with script.running(self._runner.registry, work, job):

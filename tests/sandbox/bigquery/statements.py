@@ -19,7 +19,7 @@ from bqemulator.sql.parameters import _replace_question_marks
 from sqlglot import exp
 
 _NAMED = re.compile(r"\$p(\d+)\b")
-_VERB = re.compile(r"\s*(?:WITH\b.*?\b)?(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.I | re.S)
+_VERB = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,7 @@ def run_statement(
 
 def _verb(sql: str) -> str:
     match = _VERB.match(sql)
-    if match is None or sql.lstrip()[:6].upper() in ("SELECT", "CREATE"):
-        return ""
-    return match.group(1).upper()
+    return match.group(1).upper() if match else ""
 
 
 def _one_alteration_each(sql: str) -> list[str]:

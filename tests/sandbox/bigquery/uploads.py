@@ -96,13 +96,14 @@ async def begin(project: str, request: Request, uploadType: str = "") -> Respons
 async def chunk(request: Request, upload_id: str = "") -> Response:
     """Take one chunk of a resumable upload; after the last one the job runs."""
     session = _sessions(request).get(upload_id)
-    match = _RANGE.fullmatch(request.headers.get("content-range", "bytes 0-0/*"))
+    header = request.headers.get("content-range")
+    match = _RANGE.fullmatch(header or "bytes 0-0/*")
     if match is None:
         raise ValidationError("Malformed Content-Range")
     first, _, total = match.groups()
     if first is not None:
         await _append(request, session, int(first))
-    if total != "*" and session.received == int(total):
+    if header is None or (total != "*" and session.received == int(total)):
         runner = runner_of(request.app.state)
         try:
             await runner.run_job(session.job, LoadRun(runner, session.path))
