@@ -76,9 +76,15 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]
         return saved
 
 
+_COLUMNS = {column.name: column for column in DataSource._meta.concrete_fields}
+
+
 def _help(name: str) -> str:
-    columns = {column.name: column for column in DataSource._meta.concrete_fields}
-    return str(columns[name].help_text)
+    return str(_COLUMNS[name].help_text)
+
+
+def _default(name: str) -> Any:
+    return _COLUMNS[name].get_default()
 
 
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -95,12 +101,17 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False, help_text="BigQuery type per column, one a line: RATE = BIGNUMERIC."
     )
     overlap = SpanField(
+        initial=_default("overlap"),
         help_text="How far before the watermark the next window begins, for rows that are "
-        "committed late: 15 min."
+        "committed late: 15 min.",
     )
-    safety_lag = SpanField(help_text="How far behind Oracle's clock a window ends: 2 min.")
+    safety_lag = SpanField(
+        initial=_default("safety_lag"),
+        help_text="How far behind Oracle's clock a window ends: 2 min.",
+    )
     expected_every = SpanField(
-        help_text="A source without a success for longer than this is late: 1 d."
+        initial=_default("expected_every"),
+        help_text="A source without a success for longer than this is late: 1 d.",
     )
 
     class Meta:

@@ -1,6 +1,7 @@
 // The site's own script: pieces of page that refresh, buttons that ask, and the column picker.
 "use strict";
-(() => {
+// Unfold puts the script into the head, before there is a page.
+document.addEventListener("DOMContentLoaded", () => {
   const token = () => document.querySelector("input[name=csrfmiddlewaretoken]").value;
 
   const post = (address, values = {}) =>
@@ -210,4 +211,4 @@
   for (const button of picker.querySelectorAll("[data-pick]")) {
     button.addEventListener("click", () => ACTIONS[button.dataset.pick](button));
   }
-})();
+});

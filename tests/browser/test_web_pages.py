@@ -1,0 +1,213 @@
+"""The site in a browser, over the sandbox: from nothing to a load, to a failure, to who may not.
+
+The tests of this file share one site and build on each other's rows, in their order.
+Screenshots go to the folder that ETL_TEST_SCREENSHOTS names, else to a temporary one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import PASSWORD, Site, Watched
+
+pytestmark = pytest.mark.xdist_group("browser")
+AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
+VIEW = "ERP.V_MONTHLY_INVOICES"
+ROLES = ("viewer", "operator", "administrator")
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    page.get_by_label(label, exact=True).select_option(value)
+
+
+def test_from_nothing_to_a_load(watched: Watched, site: Site) -> None:
+    """First account, store, test, source with columns from Oracle, check, run, watch, fresh."""
+    page, sandbox = watched.page, site.sandbox
+    page.goto(site.setup_link)
+    page.fill("#id_username", "mis")
+    page.fill("#id_password1", PASSWORD)
+    page.fill("#id_password2", PASSWORD)
+    page.click("text=Make the account")
+    watched.login("mis")
+    expect(page.get_by_text("Nothing is loaded yet")).to_be_visible()
+
+    host, _, rest = sandbox.oracle_dsn.partition(":")
+    port, _, service = rest.partition("/")
+    watched.go("/catalog/datastore/add/")
+    for field, value in {
+        "name": "ERP sandbox",
+        "host": host,
+        "port": port,
+        "service_name": service,
+        "user": sandbox.reader,
+        "new_password": sandbox.reader_password,
+    }.items():
+        page.fill(f"#id_{field}", value)
+    page.click("text=Save and continue editing")
+    page.click("text=Test connection")
+    expect(page.get_by_text("The connection works.")).to_be_visible()
+    expect(page.locator("#store-answer")).to_contain_text("19.")
+    assert sandbox.reader_password not in page.content()
+
+    watched.go("/catalog/datasource/add/")
+    page.select_option("#id_store", label="ERP sandbox")
+    page.click("text=List views")
+    choose(page, "view from Oracle", VIEW)
+    expect(page.locator("#oracle-answer")).to_contain_text("columns of")
+    assert page.input_value("#id_view") == VIEW
+    page.fill("#id_bigquery_dataset", "finance")
+    choose(page, "add to key_columns", key_of(page))
+    page.click("text=Check keys for uniqueness")
+    expect(page.locator("#oracle-answer")).to_contain_text("different keys")
+    page.get_by_label("incremental_column from Oracle").select_option(index=1)
+    incremental = page.input_value("#id_incremental_column")
+    assert "DATE" in incremental
+    page.click("role=button[name='Save']")
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+
+    page.click(f"text={VIEW}")
+    page.click("text=Check >> nth=0")
+    expect(page.locator("#plan-answer")).to_contain_text("will be created")
+    expect(page.locator("#plan-answer pre").first).to_contain_text("SELECT")
+
+    start(page, watched, site)
+    expect(page.locator("#run-live .etl-badge").first).to_have_text("Succeeded", timeout=90_000)
+    watched.go("/")
+    expect(page.get_by_text("Everything is fresh")).to_be_visible()
+
+
+def key_of(page: Page) -> str:
+    """The first column that the advice calls a key."""
+    value = page.get_by_label("add to key_columns").locator("optgroup option").first
+    return str(value.get_attribute("value"))
+
+
+def start(page: Page, watched: Watched, site: Site) -> None:
+    """Run the one source now, from its page."""
+    watched.go("/catalog/datasource/")
+    page.click(f"text={VIEW}")
+    page.click("text=Run now")
+    page.click("role=button[name='Start']")
+    expect(page.locator("#run-live")).to_be_visible(timeout=30_000)
+
+
+def test_a_failure_is_understood_and_acknowledged(watched: Watched, site: Site) -> None:
+    """Oracle breaks off: red at once, the code explained, one click to acknowledge."""
+    page = watched.page
+    watched.login("mis")
+    site.sandbox.faults.set("error_at_row", row=0, code=1555, match=VIEW.partition(".")[2])
+    watched.go("/catalog/datasource/")
+    page.click(f"text={VIEW}")
+    page.click("text=Run now")
+    page.check("text=Full reload")
+    page.click("role=button[name='Start']")
+    expect(page.locator("#run-live .etl-badge").first).to_have_text("Failed", timeout=90_000)
+    page.click("#run-live .etl-note a >> nth=0")
+    expect(page.get_by_text("What to do")).to_be_visible()
+    expect(page.get_by_role("heading", name="ORA-01555").first).to_be_visible()
+    page.click("role=button[name='Acknowledge']")
+    expect(page.get_by_text("mis,")).to_be_visible()
+    watched.go("/")
+    expect(page.get_by_text("Some sources need a look")).to_be_visible()
+    expect(page.get_by_text("Open errors")).to_have_count(0)
+
+
+def test_a_running_load_is_watched_and_stopped(watched: Watched, site: Site) -> None:
+    """Its row is there at once, its rows are live, and Stop ends it."""
+    page = watched.page
+    watched.login("mis")
+    site.sandbox.faults.set("stall", row=5, match=VIEW.partition(".")[2])
+    watched.go("/catalog/datasource/")
+    page.click(f"text={VIEW}")
+    page.click("text=Run now")
+    page.check("text=Full reload")
+    page.click("role=button[name='Start']")
+    expect(page.locator("#run-live .etl-badge").first).to_have_text("Running")
+    page.click("role=link[name='Stop']")
+    page.click("role=button[name='Stop the run']")
+    expect(page.locator("#run-live .etl-badge").first).not_to_have_text("Running", timeout=120_000)
+
+
+def test_roles_see_and_may_only_what_is_theirs(watched: Watched, site: Site) -> None:
+    """No button, and no way round by the address."""
+    page = watched.page
+    for role in ROLES:
+        site.shell(f"u = make_user({role!r}); u.set_password({PASSWORD!r}); u.save()")
+    for role, runs, configures in (
+        ("viewer", False, False),
+        ("operator", True, False),
+        ("administrator", True, True),
+    ):
+        watched.login(role)
+        watched.go("/catalog/datasource/")
+        page.click(f"text={VIEW}")
+        assert (page.get_by_role("link", name="Run now").count() > 0) == runs
+        assert (page.get_by_role("button", name="Save", exact=True).count() > 0) == configures
+        assert (page.get_by_text("Read columns from Oracle").count() > 0) == configures
+        for path, may in (("1/run/", runs), ("1/watermark/", configures)):
+            answer = page.request.get(f"{site.address}/catalog/datasource/{path}")
+            assert answer.status == (200 if may else 403)
+        page.context.clear_cookies()
+
+
+PAGES = {
+    "dashboard": "/",
+    "data-store": "/catalog/datastore/1/change/",
+    "data-stores": "/catalog/datastore/",
+    "data-source": "/catalog/datasource/1/change/",
+    "data-sources": "/catalog/datasource/",
+    "run-now": "/catalog/datasource/1/run/",
+    "etl-transactions": "/catalog/etltransaction/",
+    "etl-transaction": "/catalog/etltransaction/1/change/",
+    "log-errors": "/catalog/logerror/",
+    "log-error": "/catalog/logerror/1/change/",
+    "purge": "/catalog/etltransaction/purge/",
+    "users": "/auth/user/",
+}
+LOOKS = {
+    "light": ({"width": 1440, "height": 900}, "light"),
+    "dark": ({"width": 1440, "height": 900}, "dark"),
+    "phone": ({"width": 390, "height": 844}, "light"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_is_accessible_and_photographed(
+    look: str, chromium: Browser, site: Site, tmp_path: Path
+) -> None:
+    """Labels, names, keyboard, contrast in light and dark; no sideways scrolling on a phone."""
+    size, scheme = LOOKS[look]
+    context = chromium.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    watched = Watched(context.new_page(), site)
+    watched.login("mis")
+    folder = Path(os.environ.get("ETL_TEST_SCREENSHOTS", tmp_path))
+    found = {}
+    for name, path in PAGES.items():
+        watched.go(path)
+        watched.page.wait_for_load_state("networkidle")
+        watched.page.screenshot(path=folder / f"{name}-{look}.png")
+        faults = watched.page.evaluate(AUDIT)
+        width = watched.page.evaluate("document.documentElement.scrollWidth")
+        if width > size["width"] + 1:
+            faults.append(f"{width} pixels wide")
+        if faults:
+            found[name] = faults
+    context.close()
+    assert not found
+    assert not watched.faults
+
+
+def test_the_login_page_works_by_keyboard(watched: Watched) -> None:
+    """Type, tab, type, enter."""
+    page = watched.page
+    watched.go("/")
+    page.keyboard.type("mis")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page).to_have_title(re.compile("Dashboard"))
