@@ -143,21 +143,17 @@ def _round(args: Args) -> Expr:
             return Expr(value.sql, number(*digits), value.nullable)
         ty = number(min(digits[0] - digits[1] + places + 1, 38), places)
         return Expr(f"CAST({value.sql} AS {ty.duck})", ty, value.nullable)
-    if digits is None and places is not None and 0 <= places <= 10:
+    if digits is None and places is not None and places >= 0:
         return _round_text(value, places)
     count = convert.decimal_text(args.number(1)) if len(args) > 1 else "'0'"
     return Expr(f"n_round({convert.decimal_text(value)}, {count})", NUMBER, value.nullable)
 
 
 def _round_text(value: Expr, places: int) -> Expr:
-    """The quick way for what surely fits DECIMAL(38, places)."""
-    quick = f"CAST(CAST({value.sql} AS DECIMAL(38,{places})) AS VARCHAR)"
-    if places:
-        quick = f"rtrim(rtrim({quick}, '0'), '.')"
-    sql = (
-        f"CASE WHEN strlen({value.sql}) <= 27 THEN {quick} "
-        f"ELSE n_round({value.sql}, '{places}') END"
-    )
+    """Most numbers have no more decimals than they are rounded to: those stay as they are."""
+    x = value.sql
+    short = f"instr({x}, '.') = 0 OR strlen({x}) - instr({x}, '.') <= {places}"
+    sql = f"CASE WHEN {short} THEN {x} ELSE n_round({x}, '{places}') END"
     return Expr(sql, NUMBER, value.nullable)
 
 

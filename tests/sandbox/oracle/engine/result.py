@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tests.sandbox.oracle.errors import OracleError
 
@@ -43,3 +45,23 @@ def oracle_error(error: Exception) -> OracleError:
     return OracleError(
         604, f"error occurred at recursive SQL level 1: {type(error).__name__}: {reason}"
     )
+
+
+def with_decimals(batch: pa.RecordBatch, places: list[int]) -> pa.RecordBatch:
+    """Columns of decimal text as decimal128 where the whole batch fits: cheaper to send."""
+    columns = list(batch.columns)
+    for place in places:
+        columns[place] = _as_decimal(columns[place])
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _as_decimal(texts: pa.Array) -> pa.Array:
+    if texts.null_count == len(texts):
+        return texts
+    sizes = pc.binary_length(texts)
+    points = pc.find_substring(texts, ".")
+    without = pc.less(points, 0)
+    scales = pc.if_else(without, 0, pc.subtract(pc.subtract(sizes, points), 1))
+    scale = pc.max(scales).as_py()
+    whole = pc.max(pc.subtract(sizes, scales)).as_py()
+    return texts.cast(pa.decimal128(38, scale)) if whole + scale <= 38 else texts

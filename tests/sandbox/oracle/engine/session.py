@@ -16,11 +16,11 @@ from tests.sandbox.oracle.engine import ast, binds, dml
 from tests.sandbox.oracle.engine.catalogue import Table
 from tests.sandbox.oracle.engine.convert import Settings
 from tests.sandbox.oracle.engine.plsql import BlockRunner
-from tests.sandbox.oracle.engine.result import CANCELLED, oracle_error
+from tests.sandbox.oracle.engine.result import CANCELLED, oracle_error, with_decimals
 from tests.sandbox.oracle.engine.scope import Scope
 from tests.sandbox.oracle.engine.session_settings import altered, first_settings, nls_parameters
 from tests.sandbox.oracle.engine.translate import Translated, parameters_in, parsed
-from tests.sandbox.oracle.engine.types import Ty
+from tests.sandbox.oracle.engine.types import NUMBER_KINDS, Ty
 from tests.sandbox.oracle.errors import OracleError
 from tests.sandbox.oracle.session import BaseSession, Bind, Column, Result
 
@@ -268,11 +268,13 @@ class EngineSession(BaseSession):
         except BaseException:
             self._release(cursor)
             raise
-        return Result(translated.columns, self._batches(cursor, reader), cache_key=key)
+        texts = [i for i, ty in enumerate(translated.types) if is_text(ty)]
+        return Result(translated.columns, self._batches(cursor, reader, texts), cache_key=key)
 
     def _batches(
-        self, cursor: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader
+        self, cursor: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, texts: list[int]
     ) -> Iterator[pa.RecordBatch]:
+        """Batches as they are asked for; `texts` are columns of numbers held as text."""
         try:
             while True:
                 self._enter()
@@ -285,7 +287,7 @@ class EngineSession(BaseSession):
                     raise oracle_error(error) from error
                 finally:
                     self._leave()
-                yield batch
+                yield with_decimals(batch, texts) if texts else batch
         finally:
             self._release(cursor)
 
@@ -417,6 +419,11 @@ class EngineSession(BaseSession):
                 return dml.apply(cursor, change, sql, parameters, transaction, node)
             finally:
                 self._release(cursor)
+
+
+def is_text(ty: Ty) -> bool:
+    """True for a NUMBER that is held as text."""
+    return ty.kind in NUMBER_KINDS and ty.digits is None
 
 
 def first_contexts(
