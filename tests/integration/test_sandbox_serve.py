@@ -344,6 +344,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     tables.mkdir()
     outside = {"ID": [1, 2], "Price": [Decimal("1.10"), None], "NOTE": ["ราคา", "b"]}
     pq.write_table(pa.table(outside), tables / "outside_prices.parquet")
+    typed = {"code": ["ก"], "amount": [7], "day": [date(2026, 1, 2)]}
+    pq.write_table(pa.table(typed), tables / "TYPED.parquet")
+    types = {"CODE": "CHAR(5 CHAR)", "AMOUNT": "NUMBER(12,2)"}
+    (tables / "TYPED.json").write_text(json.dumps(types), encoding="utf-8")
     with served(folder, "--tables", str(tables)) as (_, env_file):
         yield env_file
 
@@ -367,6 +371,32 @@ def test_outside_tables_are_served(running: Path) -> None:
     with closing(log_in(read_env_file(running))) as connection, connection.cursor() as cursor:
         oracledb_rows = cursor.execute("SELECT * FROM ERP.OUTSIDE_PRICES ORDER BY 1").fetchall()
     assert oracledb_rows == [(1, 1.1, "ราคา"), (2, None, "b")]
+
+
+def test_outside_tables_take_their_types_from_a_file(running: Path) -> None:
+    with closing(log_in(read_env_file(running))) as connection, connection.cursor() as cursor:
+        (row,) = cursor.execute("SELECT CODE, AMOUNT, DAY FROM ERP.TYPED")
+        code, amount, day = cursor.description
+    assert row == ("ก    ", 7, datetime(2026, 1, 2))  # noqa: DTZ001  (as the driver gives it)
+    assert code.type_code is oracledb.DB_TYPE_CHAR
+    assert (amount.precision, amount.scale) == (12, 2)
+    assert day.type_code is oracledb.DB_TYPE_DATE
+
+
+def test_an_unreadable_table_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "broken.parquet").write_bytes(b"not parquet")
+    command = [sys.executable, "-m", "tests.sandbox", "serve", "--rows", "100"]
+    done = subprocess.run(
+        [*command, "--tables", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot serve: ")
+    assert "broken.parquet" in done.stderr
 
 
 def test_day_and_scn_by_command(running: Path) -> None:

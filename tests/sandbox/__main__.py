@@ -97,7 +97,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
     try:
         serve(sandbox, options.env_file)
-    except (EnvFileInUse, EmulatorFailed, OSError) as error:
+    except (EnvFileInUse, EmulatorFailed, OSError, ValueError) as error:
         print(f"cannot serve: {error}", file=sys.stderr)
         return 1
     return 0

@@ -27,6 +27,7 @@ from tests.sandbox.dataset.build import (
 from tests.sandbox.dataset.business import DayCounts, LateCommit, business_day, late_commit
 from tests.sandbox.envfile import check_env_file, write_env_file
 from tests.sandbox.oracle.engine import Database
+from tests.sandbox.oracle.errors import OracleError
 from tests.sandbox.oracle.faults import Faults
 from tests.sandbox.oracle.server import OracleServer
 
@@ -169,10 +170,16 @@ class Sandbox:
         return settings
 
     def load_table(self, path: Path) -> None:
-        """Serve a Parquet file as ERP.<file name>; NAME.json beside it may give Oracle types."""
+        """Serve a Parquet file as ERP.<file name>; NAME.json beside it may give Oracle types.
+
+        Raises ValueError, naming the file, when it cannot be read or has no Oracle types.
+        """
         types = path.with_suffix(".json")
         name = path.stem.upper()
-        self.database.load_parquet(OWNER, name, path, types if types.exists() else None)
+        try:
+            self.database.load_parquet(OWNER, name, path, types if types.exists() else None)
+        except (ValueError, OracleError) as error:
+            raise ValueError(f"{path.name}: {error}") from error
         grant_reading(self.database, name)
 
     def business_day(

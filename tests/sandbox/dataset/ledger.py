@@ -97,7 +97,8 @@ def projects(recipe: Recipe, stream: int) -> BaseTable:
         start + draw.integers(30, 900) * 86400,
     )
     offsets = draw.among((420, 420, 420, 0, 540, -300)).to_numpy()
-    budget = draw.money(draw.currencies(), 0)
+    contract = draw.integers(5 * 10**7, 5 * 10**11)
+    cost = np.rint(contract * draw.random.uniform(-0.01, 1.1, draw.size) * 1000).astype("i8")
     return table(
         "PA_PROJECTS_ALL",
         (required(c.number("PROJECT_ID", 15)), pa.array(ids)),
@@ -111,8 +112,8 @@ def projects(recipe: Recipe, stream: int) -> BaseTable:
         (c.interval_ym("WARRANTY"), draw.sparse(pa.array(draw.integers(-3, 120).astype("i4")))),
         (c.interval_ds("TIME_BOOKED"), draw.sparse(durations(draw, 400 * 86400))),
         (c.number("PERCENT_COMPLETE", 5, 2), draw.sparse(v.decimals(draw.integers(0, 10_000), 5, 2))),
-        (required(c.number("CONTRACT_AMOUNT", 18, 2)), v.decimals(budget, 18, 2)),
-        (required(c.number("COST_TO_DATE", 20, 5)), v.decimals(draw.integers(-10**6, 10**14), 20, 5)),
+        (required(c.number("CONTRACT_AMOUNT", 18, 2)), v.decimals(contract, 18, 2)),
+        (required(c.number("COST_TO_DATE", 20, 5)), v.decimals(cost, 20, 5)),
         (c.large("COST_INDEX", Kind.BINARY_FLOAT), draw.sparse(pa.array(draw.random.random(draw.size).astype("f4")))),
         (c.large("EARNED_VALUE_RATIO", Kind.BINARY_DOUBLE), draw.sparse(pa.array(draw.random.normal(1, 0.2, draw.size)))),
         (c.large("SCOPE", Kind.CLOB), draw.sparse(draw.long_text())),
