@@ -181,9 +181,9 @@ def _request(options: argparse.Namespace) -> Request:
 
 
 def _run(options: argparse.Namespace) -> Answer:
+    request = _request(options)
     from etl_oracle_to_bq import batch
 
-    request = _request(options)
     with _tools() as tools, _recorded(tools.catalog):
         summary = batch.run_views(tools, tools.catalog.sources(options.views), request)
     outcomes = [_outcome(outcome) for outcome in summary.outcomes]
@@ -192,9 +192,9 @@ def _run(options: argparse.Namespace) -> Answer:
 
 
 def _plan(options: argparse.Namespace) -> Answer:
+    request = _request(options)
     from etl_oracle_to_bq import explain
 
-    request = _request(options)
     plans: list[Mapping[str, Any]] = []
     first_error: EtlError | None = None
     with _tools() as tools:

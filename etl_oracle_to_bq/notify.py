@@ -6,6 +6,7 @@ of a run. Server, sender and recipients are Django's mail settings (`EMAIL_*`, `
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import smtplib
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ def mail_failures(failures: Sequence[Failure], host: str) -> str:
         return "no mail server is set (EMAIL_HOST)"
     subject, body = _subject(failures, host), "\n\n".join(map(_paragraph, failures))
     try:
-        mail.mail_admins(subject, body)
+        with contextlib.closing(mail.get_connection()) as connection:
+            mail.mail_admins(subject, body, connection=connection)
     # SMTPServerDisconnected (a bad password) and ConnectionRefusedError (no server) are both here;
     # ValueError is TLS together with SSL, or a user or password that SMTP cannot write.
     except (smtplib.SMTPException, OSError, ValueError) as error:
