@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -376,9 +378,11 @@ def test_a_call_has_a_deadline(store: Store, oracle: OracleServer) -> None:
     assert isinstance(oracle.database, PreparedDatabase)
     oracle.database.answers["select slowly"] = lambda found, _: found.wait_for_interrupt()
     limits = extract.Limits(call_seconds=0.2)
+    begun = time.monotonic()
     with extract.connect(store, limits) as session, pytest.raises(SourceUnavailable) as caught:
         session.counts(Query("select slowly", {}))
     assert caught.value.code == "DPY-4024"
+    assert time.monotonic() - begun < 10
 
 
 # Connecting ---------------------------------------------------------------------------------
@@ -444,6 +448,38 @@ def test_a_silent_listener_ends_at_the_deadline_and_holds_up_nobody(
     oracle.faults.clear()
     with extract.connect(store, retries=ONCE) as session:
         assert session.warnings() == ()
+
+
+SILENT_THEN_REFUSED = """
+import sys
+from tenacity import Retrying, stop_after_attempt
+from etl_oracle_to_bq import extract
+from etl_oracle_to_bq.errors import SourceError
+from etl_oracle_to_bq.model import Store
+
+for port in map(int, sys.argv[1:]):
+    store = Store(1, "erp", "127.0.0.1", port, "scott", "tiger", service_name="ERP")
+    once = Retrying(stop=stop_after_attempt(1), reraise=True)
+    try:
+        with extract.connect(store, extract.Limits(connect_seconds=1), once):
+            pass
+    except SourceError as error:
+        print(error.code)
+"""
+
+
+def test_the_first_listener_of_a_process_may_be_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ports = [str(silent.getsockname()[1]), str(free_port())]
+        done = subprocess.run(
+            [sys.executable, "-c", SILENT_THEN_REFUSED, *ports],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=True,
+        )
+    assert done.stdout.split() == ["connect-timeout", "ORA-12541"]
 
 
 def test_a_descriptor_takes_the_place_of_host_and_port(store: Store) -> None:
