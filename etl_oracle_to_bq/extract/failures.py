@@ -19,6 +19,7 @@ UNKNOWN_HOST = "ORA-12545"
 NO_LISTENER = "ORA-12541"
 NO_ANSWER = "ORA-12170"
 BAD_CERTIFICATE = "tls-certificate"
+SHORTEST_SECRET = 4
 
 
 @contextmanager
@@ -32,14 +33,14 @@ def oracle_errors(doing: str, *secrets: str) -> Iterator[None]:
     except (oracledb.Error, oracledb.Warning, OSError) as error:
         found = translate(error, doing, *secrets)
         # A chained traceback would print the driver's own text.
-        raise found from (None if _tells(error, secrets) else error)
+        raise found from (None if _tells(error, _maskable(secrets)) else error)
 
 
 def translate(error: BaseException, doing: str, *secrets: str) -> EtlError:
     """The product's error for one of the driver's or the socket's; see `oracle_errors`."""
     code = code_of(error)
     message = f"{doing}: {_plain(str(error))}"
-    for secret in filter(None, secrets):
+    for secret in _maskable(secrets):
         message = message.replace(secret, "***")
     kind = SourceUnavailable if _is_transient(error, code) else SourceError
     return kind(message, code=code)
@@ -90,10 +91,15 @@ def _plain(text: str) -> str:
     return " ".join(filter(None, lines))
 
 
-def _tells(error: BaseException, secrets: tuple[str, ...]) -> bool:
+def _maskable(secrets: tuple[str, ...]) -> list[str]:
+    """Those long enough that the masked text would not spell them out by its gaps."""
+    return [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+
+
+def _tells(error: BaseException, secrets: list[str]) -> bool:
     seen: BaseException | None = error
     while seen:
-        if any(secret and secret in str(seen) for secret in secrets):
+        if any(secret in str(seen) for secret in secrets):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from etl_oracle_to_bq.errors import EtlError, StageError
@@ -21,11 +22,9 @@ def work_folder(base: Path, run_id: str) -> Path:
     Raises StageError `disk-full` or `disk-error`.
     """
     folder = base / run_id
-    try:
-        remove_folder(folder)
+    remove_folder(folder)
+    with disk_errors():
         folder.mkdir(parents=True)
-    except OSError as error:
-        raise disk_error(error) from error
     return folder
 
 
@@ -38,12 +37,10 @@ def keep_failed(folder: Path, errors_folder: Path) -> Path | None:
         remove_folder(folder)
         return None
     kept = errors_folder / folder.name
-    try:
-        remove_folder(kept)
+    remove_folder(kept)
+    with disk_errors():
         errors_folder.mkdir(parents=True, exist_ok=True)
         shutil.move(folder, kept)
-    except OSError as error:
-        raise disk_error(error) from error
     return kept
 
 
@@ -59,9 +56,22 @@ def sweep(base: Path, live_run_ids: Iterable[str]) -> list[Path]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder and what is in it; harmless when there is none. Raises OSError."""
+    """Remove a folder and what is in it; harmless when there is none.
+
+    Raises StageError `disk-error`, on Windows also when another program holds a file open.
+    """
     if folder.is_dir():
-        shutil.rmtree(folder)
+        with disk_errors():
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Raise what the operating system raises as StageError `disk-full` or `disk-error`."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error) from error
 
 
 def disk_error(error: OSError) -> EtlError:
@@ -70,6 +80,6 @@ def disk_error(error: OSError) -> EtlError:
     if full:
         found = StageError(f"The disk is full: {error}", code="disk-full")
     else:
-        found = StageError(f"A part could not be written: {error}", code="disk-error")
+        found = StageError(f"The work folder could not be written: {error}", code="disk-error")
     found.__cause__ = error
     return found

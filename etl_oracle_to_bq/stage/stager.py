@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,12 +16,12 @@ import pyarrow as pa
 
 from etl_oracle_to_bq.errors import EtlError, StageError
 from etl_oracle_to_bq.model import LoadMode, Part
+from etl_oracle_to_bq.schema import IMPORTED_AT
 from etl_oracle_to_bq.stage.folders import disk_error, remove_folder
 from etl_oracle_to_bq.stage.parts import CsvPart, ParquetPart, PartWriter
 from etl_oracle_to_bq.stage.transforms import Transform, transformed
 from etl_oracle_to_bq.stage.values import check_values, fit
 
-IMPORTED_AT = "ImportedAt"
 MIB = 1024 * 1024
 
 # A row group, or one call of the CSV writer. BigQuery loads row groups of 16 MiB or more better
@@ -110,7 +111,9 @@ class Stager:
             self._writer.abandon()
             self._writer = None
         if isinstance(self._failure, EtlError) and self._failure.code == "disk-full":
-            remove_folder(self._folder)
+            # The full disk is what the caller must hear of; a later run sweeps the folder.
+            with suppress(StageError):
+                remove_folder(self._folder)
 
     def parts(self) -> list[Part]:
         """The parts finished so far."""
