@@ -8,8 +8,9 @@ row to skip, quoted newlines allowed, UTF-8, the empty null marker (NULL is an u
 field), and ASCII control characters preserved (text may hold NUL). BYTES are base64.
 """
 
+from etl_oracle_to_bq.schema import IMPORTED_AT
 from etl_oracle_to_bq.stage.folders import keep_failed, remove_folder, sweep, work_folder
-from etl_oracle_to_bq.stage.stager import IMPORTED_AT, StageLimits, Stager
+from etl_oracle_to_bq.stage.stager import Stager, StageLimits
 from etl_oracle_to_bq.stage.transforms import Transform, load_transforms
 
 __all__ = [
