@@ -157,9 +157,20 @@ def arithmetic(op: str, left: Expr, right: Expr) -> Expr:
         return Expr(f"({double(left)} {op} {double(right)})", DOUBLE, nullable)
     result = _decimal_result(op, left.ty, right.ty)
     if result is not None:
-        return Expr(f"({left.sql} {op} {right.sql})", result, nullable)
+        return Expr(_decimal_operation(op, left, right, result), result, nullable)
     name = {"+": "n_add", "-": "n_sub", "*": "n_mul", "/": "n_div"}[op]
     return Expr(f"{name}({decimal_text(left)}, {decimal_text(right)})", NUMBER, nullable)
+
+
+def _decimal_operation(op: str, left: Expr, right: Expr, result: Ty) -> str:
+    """DuckDB computes in 64 bits when both sides fit 18 digits, and then overflows: widen first."""
+    if op == "*":
+        (p1, s1), (p2, _) = left.ty.digits or (38, 0), right.ty.digits or (38, 0)
+        wide = f"CAST({left.sql} AS DECIMAL({max(p1, 19)},{s1}))"
+        product = f"{wide if p1 + p2 > 18 and max(p1, p2) <= 18 else left.sql} * {right.sql}"
+        return f"CAST({product} AS {result.duck})"
+    sides = [f"CAST({side.sql} AS {result.duck})" for side in (left, right)]
+    return f"CAST({sides[0]} {op} {sides[1]} AS {result.duck})"
 
 
 def _decimal_result(op: str, left: Ty, right: Ty) -> Ty | None:

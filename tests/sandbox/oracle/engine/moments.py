@@ -96,6 +96,8 @@ def arithmetic(op: str, left: Expr, right: Expr, settings: Settings) -> Expr:
         return _scaled_interval(left, op, right)
     if b in INTERVAL_KINDS and op == "*":
         return _scaled_interval(right, op, left)
+    if a in MOMENT_KINDS and b in MOMENT_KINDS and op == "+":
+        raise OracleError(975, "date + date not allowed")
     raise convert.inconsistent("NUMBER", left.ty if a in MOMENT_KINDS else right.ty)
 
 
