@@ -91,7 +91,7 @@ class Site:
 
     def shell(self, code: str) -> None:
         """Run Python with the site's models, in a process of its own."""
-        lines = f"import django; django.setup()\nfrom tests.web import *\n{code}"
+        lines = f"import django; django.setup()\nfrom tests.web import *\nfrom etl_web_admin.catalog.models import *\n{code}"
         done = subprocess.run(
             [sys.executable, "-c", lines],
             env=self.environment,
@@ -193,7 +193,7 @@ class Watched:
         self.page.fill("#id_username", name)
         self.page.fill("#id_password", PASSWORD)
         self.page.click("button[type=submit]")
-        self.page.wait_for_selector("text=Dashboard")
+        self.page.wait_for_selector("#board, .etl-card")
 
 
 @pytest.fixture

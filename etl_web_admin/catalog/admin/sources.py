@@ -57,11 +57,6 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
     actions_list = ("export_configuration", "import_configuration")
     change_form_before_template = "catalog/source_before.html"
     readonly_fields = ("watermark_shown",)
-    conditional_fields = {  # noqa: RUF012 (declared so by unfold)
-        "transform": "load_mode == 'dataframe'",
-        "allow_empty": "write_disposition == 'replace'",
-        "shrink_limit_percent": "write_disposition == 'replace'",
-    }
     fieldsets = (
         (
             None,
