@@ -185,6 +185,9 @@ class EngineSession(BaseSession):
         return cursor
 
     def _release(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        with self._lock:
+            if self._running is cursor:
+                self._running = None
         self._open.discard(cursor)
         cursor.close()
 
