@@ -37,6 +37,8 @@ NO_FLASHBACK = {
     "ORA-08188",
 }
 PINGS = 3
+# V$SESSION.ACTION holds 32 bytes before 12.2, 64 since.
+ACTION_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class OracleSession:
         """
         with oracle_errors(f"Describing {view}"), self._connection.cursor() as cursor:
             found = dictionary.describe(cursor, view)
-            self._connection.action = found.name
+            self._connection.action = found.name[:ACTION_LENGTH]
             return found
 
     def moment(self) -> Moment:

@@ -10,7 +10,7 @@ field), and ASCII control characters preserved (text may hold NUL). BYTES are ba
 
 from etl_oracle_to_bq.schema import IMPORTED_AT
 from etl_oracle_to_bq.stage.folders import keep_failed, remove_folder, sweep, work_folder
-from etl_oracle_to_bq.stage.stager import Stager, StageLimits
+from etl_oracle_to_bq.stage.stager import StageLimits, Stager
 from etl_oracle_to_bq.stage.transforms import Transform, load_transforms
 
 __all__ = [
