@@ -119,7 +119,8 @@ def settle(tools: Tools, source: Source, dead: catalog.DeadRun) -> None:
     tools.catalog.settle(dead, settled.committed, settled.counts)
     if dead.planned:
         tools.warehouse.drop_staging_of(source.dataset, dead.run_id)
-    stage.remove_folder(tools.settings.work_folder / dead.run_id)
+    folder = tools.settings.work_folder / dead.run_id
+    _tried("work folder of a dead run", lambda: stage.remove_folder(folder))
     log.warning("run %s of %s settled: committed=%s", dead.run_id, source.view, settled.committed)
 
 
@@ -178,9 +179,10 @@ class _Run:
                 self._with_retries()
             except EtlError as error:
                 self._failed(error)
-            except KeyboardInterrupt as stop:
-                self._failed(StageError("The run was stopped from outside.", code="stopped"))
-                raise stop
+            except KeyboardInterrupt:
+                if self.outcome.status is RunStatus.RUNNING:
+                    self._failed(StageError("The run was stopped from outside.", code="stopped"))
+                raise
             # The last line of defence of an unattended run: told, recorded, never swallowed.
             except Exception as bug:  # noqa: BLE001
                 self._failed(_unexpected(bug))
@@ -212,10 +214,13 @@ class _Run:
         """What runs left that died after their commit was recorded."""
         source, tools = self.source, self.tools
         label = planning.owner_labels(source)[planning.SOURCE_LABEL]
-        for leftover in tools.warehouse.leftovers(source.dataset, label):
-            if leftover.run_id != self.handle.run_id:
+        leftovers = tools.warehouse.leftovers(source.dataset, label)
+        # Asked afterwards: this run no longer holds the view, the next one may have begun.
+        live = tools.catalog.live_run_ids()
+        for leftover in leftovers:
+            if leftover.run_id not in live and leftover.run_id != self.handle.run_id:
                 tools.warehouse.drop_staging_of(leftover.dataset, leftover.run_id)
-        stage.sweep(tools.settings.work_folder, tools.catalog.live_run_ids())
+        stage.sweep(tools.settings.work_folder, tools.catalog.live_run_ids)
 
     def _attempt(self, attempt: int) -> None:
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
@@ -330,17 +335,20 @@ class _Run:
     def _committed(self, plan: Plan, staging: Table) -> tuple[str, ...]:
         """Send the commit job; when its answer is lost, find out what became of it."""
         warehouse, counts = self.tools.warehouse, self.counts
+        # Whatever ends this run from here on, a stop request included: until its outcome is
+        # recorded, the next run has to ask for it.
+        self.unsettled = True
         try:
             done: load.Committed | load.Settled = warehouse.commit(
                 plan, staging, self.handle.run_id, self.heart.verify
             )
         except Busy:
+            self.unsettled = False
             raise
         except EtlError as error:
-            self.unsettled = True
             done = warehouse.settle(self.handle.run_id)
-            self.unsettled = False
             if not done.committed:
+                self.unsettled = False
                 raise error
         counts.inserted, counts.updated, counts.deleted = done.inserted, done.updated, done.deleted
         counts.bytes_billed = warehouse.bytes_billed(self.handle.run_id)
@@ -355,6 +363,7 @@ class _Run:
                 "The next run of the view finds it out and records it.",
                 code=error.code,
             ) from error
+        self.unsettled = False
         self.outcome.status, self.outcome.watermark = status, plan.watermark
 
     def _tidy(self, plan: Plan, staging: Table) -> None:
@@ -398,8 +407,8 @@ class _Run:
         error.step = error.step or self.step
         self.outcome.status, self.outcome.error = RunStatus.FAILED, error
         log.error("%s failed at step %s: %s: %s", error.view, error.step, error.code, error)
-        if self.folder.is_dir():
-            stage.keep_failed(self.folder, self.tools.settings.errors_folder)
+        errors_folder = self.tools.settings.errors_folder
+        _tried("parts for inspection", lambda: stage.keep_failed(self.folder, errors_folder))
         try:
             self.tools.catalog.fail(
                 self.handle, self._pulse(), error, _trace(error), self.unsettled
@@ -433,6 +442,10 @@ def _tried(what: str, chore: Callable[[], object]) -> list[str]:
     except EtlError as error:
         log.warning("%s: %s", what, error)
         return [f"The {what} could not be brought up to date: {error.code}: {error}"]
+    # A folder that Windows will not remove while somebody looks into it.
+    except OSError as error:
+        log.warning("%s: %s", what, error)
+        return [f"The {what} could not be brought up to date: {error}"]
     return []
 
 
