@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,12 +44,17 @@ def keep_failed(folder: Path, errors_folder: Path) -> Path | None:
     return kept
 
 
-def sweep(base: Path, live_run_ids: Iterable[str]) -> list[Path]:
-    """Remove the work folders of runs that no longer live; returns those removed."""
-    live = set(live_run_ids)
+def sweep(base: Path, live_run_ids: Callable[[], Iterable[str]]) -> list[Path]:
+    """Remove the work folders of runs that no longer live; returns those removed.
+
+    The live runs are asked for after the folders were listed, so that a run which begins in
+    between keeps its own.
+    """
     if not base.is_dir():
         return []
-    dead = [folder for folder in base.iterdir() if folder.is_dir() and folder.name not in live]
+    folders = [folder for folder in base.iterdir() if folder.is_dir()]
+    live = set(live_run_ids())
+    dead = [folder for folder in folders if folder.name not in live]
     for folder in dead:
         remove_folder(folder)
     return dead

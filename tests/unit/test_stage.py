@@ -362,11 +362,11 @@ def test_failed_parts_are_kept_and_dead_folders_swept(tmp_path: Path) -> None:
     kept = stage.keep_failed(work / "a", errors)
     assert kept == errors / "a"
     assert (errors / "a" / "part-00001.csv").read_text(encoding="utf-8") == "a"
-    assert stage.sweep(work, ["b"]) == [work / "c"]
+    assert stage.sweep(work, lambda: ["b"]) == [work / "c"]
     assert sorted(work.iterdir()) == [work / "b"]
     assert list(stage.work_folder(work, "b").iterdir()) == []
     assert stage.keep_failed(work / "b", errors) is None
-    assert stage.sweep(tmp_path / "nowhere", []) == []
+    assert stage.sweep(tmp_path / "nowhere", lambda: []) == []
 
 
 def rows_of_three() -> list[pa.RecordBatch]:
