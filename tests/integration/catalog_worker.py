@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from etl_oracle_to_bq import settings as configuration
 from etl_oracle_to_bq.catalog import Catalog, DeadRun, Progress, RunHandle
 from etl_oracle_to_bq.errors import EtlError, SourceError
+from etl_oracle_to_bq.heart import Heart
 from etl_oracle_to_bq.model import Counts, Request, RunStatus
 
 
@@ -28,6 +30,7 @@ class Worker:
         self.catalog = Catalog(settings.lease_seconds, settings.started_by)
         self.runs: dict[str, RunHandle] = {}
         self.dead: dict[str, DeadRun] = {}
+        self.heart: Heart | None = None
 
     def seed(self, view: str, **values: Any) -> int:
         from etl_web_admin.catalog.models import DataSource, DataStore
@@ -109,6 +112,30 @@ class Worker:
     def last_run(self, view: str, loaded: bool) -> str | None:
         found = self.catalog.last_run(self.catalog.sources([view])[0], loaded=loaded)
         return found["status"] if found else None
+
+    def live(self, run_id: str, lease_seconds: int) -> None:
+        """Begin to beat."""
+        self.heart = Heart(self.catalog, self.runs[run_id], lease_seconds, lambda: _progress(7))
+        self.heart.__enter__()
+
+    def check(self) -> None:
+        assert self.heart
+        self.heart.check()
+
+    def verify(self) -> None:
+        assert self.heart
+        self.heart.verify()
+
+    def pause(self, seconds: float) -> float:
+        """How long it really lasted."""
+        assert self.heart
+        began = time.monotonic()
+        self.heart.pause(seconds)
+        return time.monotonic() - began
+
+    def rest(self) -> None:
+        assert self.heart
+        self.heart.__exit__(None, None, None)
 
     def mark_notified(self, run_ids: list[str]) -> None:
         self.catalog.mark_notified(run_ids)

@@ -1,0 +1,275 @@
+"""The command line as a process: exit codes, records, signals and code pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.installation import ROOT, Installation
+
+if TYPE_CHECKING:
+    from tests.sandbox.bigquery.launcher import BigQueryEmulator
+
+STORE, VIEW, SECRET = "ERP", "APPS.XX_GL_V", "geheim-ßรหัส-7"
+NOWHERE = 1
+DEADLINE = 60
+
+
+def store(port: int) -> dict[str, object]:
+    return {"name": STORE, "host": "127.0.0.1", "port": port, "service_name": "P", "user": "U"}
+
+
+def source(**values: object) -> dict[str, object]:
+    keys = {"key_columns": ["ID"], "incremental_column": "LAST_UPDATE_DATE"}
+    return {"view": VIEW, "store": STORE, "dataset": "finance", **keys, **values}
+
+
+SETTINGS = {
+    "GOOGLE_CLOUD_PROJECT": "erp",
+    "ETL_ATTEMPTS": "1",
+    "ETL_SECRET_KEYS": Fernet.generate_key().decode("ascii"),
+}
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """One store that leads nowhere, and one source."""
+    made = Installation(tmp_path_factory.mktemp("configured"), {}, SETTINGS)
+    made.configure([store(NOWHERE)], [source()], {STORE: SECRET})
+    return made
+
+
+@pytest.fixture
+def installation(configured: Installation, tmp_path: Path) -> Installation:
+    made = Installation(tmp_path, {}, SETTINGS)
+    shutil.copyfile(configured.database, made.database)
+    return made
+
+
+def lead_to(installation: Installation, port: int) -> None:
+    """Point the store at another listener."""
+    with closing(sqlite3.connect(installation.database)) as connection, connection:
+        connection.execute("UPDATE data_store SET port = ?", (port,))
+
+
+@pytest.fixture
+def silent_listener() -> Iterator[int]:
+    """Accepts, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def told(done: subprocess.CompletedProcess[str], exit_code: int, code: str) -> dict[str, Any]:
+    """The error of a --json command; nothing else is on standard output."""
+    assert done.returncode == exit_code, done.stderr
+    error: dict[str, Any] = json.loads(done.stdout)["error"]
+    assert error["code"] == code
+    assert error["message"] and error["action"]
+    assert SECRET not in done.stdout + done.stderr
+    return error
+
+
+def test_an_unknown_view_is_told_and_recorded(installation: Installation) -> None:
+    error = told(installation.etl("run", "NOBODY", "--json"), 2, "unknown-view")
+    assert "NOBODY" in error["message"]
+    (row,) = installation.rows("log_error")
+    assert (row["code"], row["step"], row["message"]) == (
+        "unknown-view",
+        "config",
+        error["message"],
+    )
+    assert installation.rows("etl_transaction") == []
+
+
+@pytest.mark.parametrize(("command", "recorded"), [("run", 1), ("plan", 0)])
+def test_people_get_the_message_and_what_to_do(
+    installation: Installation, command: str, recorded: int
+) -> None:
+    done = installation.etl(command, "NOBODY")
+    assert (done.returncode, done.stdout) == (2, "")
+    message, action = done.stderr.splitlines()
+    assert message == "unknown-view: NOBODY is not a configured view."
+    assert "list" in action
+    assert len(installation.rows("log_error")) == recorded
+
+
+def test_a_missing_project_is_told_and_recorded(installation: Installation) -> None:
+    installation.write_settings(GOOGLE_CLOUD_PROJECT="")
+    error = told(installation.etl("run", "--all", "--json"), 2, "missing-setting")
+    assert "GOOGLE_CLOUD_PROJECT" in error["message"]
+    assert [row["code"] for row in installation.rows("log_error")] == ["missing-setting"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ETL_ATTEMPTS", "many"), ("ETL_SECRET_KEYS", "no-key"), ("ETL_SITE_HTTPS", "yes")],
+)
+def test_a_setting_that_is_wrong_is_named(
+    installation: Installation, name: str, value: str
+) -> None:
+    installation.write_settings(**{name: value})
+    assert name in told(installation.etl("list", "--json"), 2, "invalid-setting")["message"]
+
+
+def test_a_settings_file_that_is_not_there_is_named(installation: Installation) -> None:
+    (installation.folder / ".env").unlink()
+    error = told(installation.etl("list", "--json"), 2, "invalid-setting")
+    assert str(installation.folder / ".env") in error["message"]
+
+
+def test_a_listener_that_is_not_there_is_told_and_not_recorded(
+    installation: Installation,
+) -> None:
+    error = told(installation.etl("store-check", STORE, "--json"), 3, "ORA-12541")
+    assert STORE in error["message"]
+    assert installation.rows("log_error") == []
+
+
+def test_unknown_stores_are_told(installation: Installation) -> None:
+    for command in (["store-check"], ["store-views"], ["store-columns", "X", "A.B"]):
+        arguments = [*command, "nobody"] if len(command) == 1 else command
+        told(installation.etl(*arguments, "--json"), 2, "unknown-store")
+
+
+def test_a_watermark_is_shown_set_kept_and_reset(installation: Installation) -> None:
+    def shown(*change: str) -> object:
+        done = installation.etl("watermark", "xx_gl_v", *change, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert shown() == {"view": VIEW, "watermark": None}
+    told(installation.etl("watermark", VIEW, "--keep", "--json"), 2, "no-watermark")
+    assert shown("--set", "2026-01-31T18:00:00") == {
+        "view": VIEW,
+        "watermark": "2026-01-31T18:00:00",
+    }
+    (row,) = installation.rows("data_source")
+    assert row["watermark"] == "2026-01-31T18:00:00.000000"
+    assert shown("--keep") == shown()
+    assert shown("--reset") == {"view": VIEW, "watermark": None}
+    log = "".join(
+        path.read_text(encoding="utf-8") for path in (installation.folder / "var/log").iterdir()
+    )
+    assert f"watermark of {VIEW} set to 2026-01-31 18:00:00 by " in log
+
+
+def test_transforms_are_listed_with_their_first_line(
+    installation: Installation, tmp_path: Path
+) -> None:
+    assert json.loads(installation.etl("transforms", "--json").stdout) == {"transforms": []}
+    installation.write_settings(ETL_TRANSFORMS="no_such_module")
+    told(installation.etl("transforms", "--json"), 2, "unknown-transform")
+
+
+@pytest.mark.parametrize("code_page", ["cp874", "cp1252"])
+def test_a_console_of_any_code_page_gets_its_answer(
+    installation: Installation, code_page: str
+) -> None:
+    env = {**installation.env(), "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
+    view = "ÄÉ_รายงาน_🙂"
+
+    def run(*options: str) -> subprocess.CompletedProcess[bytes]:
+        command = installation.command("run", view, *options)
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
+
+    asked, read = run("--json"), run()
+    assert asked.returncode == read.returncode == 2
+    assert view in json.loads(asked.stdout.decode("ascii"))["error"]["message"]
+    assert b"unknown-view" in read.stderr and b"Traceback" not in read.stderr
+
+
+def test_a_process_without_any_stream_ends_with_its_code(installation: Installation) -> None:
+    """As pythonw.exe, or a service, starts it."""
+    bare = (
+        "import sys; sys.stdout = sys.stderr = None\n"
+        "from etl_oracle_to_bq.cli import main\n"
+        "sys.exit(main(['run', 'NOBODY']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", bare], cwd=ROOT, env=installation.env(), check=False
+    )
+    assert done.returncode == 2
+    assert len(installation.rows("log_error")) == 1
+
+
+unix_signals = pytest.mark.skipif(
+    os.name == "nt", reason="Windows ends a process without asking; there is no SIGTERM to hear"
+)
+
+
+def until(condition: Any) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
+
+
+@unix_signals
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_question_at_once(
+    installation: Installation, silent_listener: int, number: int
+) -> None:
+    lead_to(installation, silent_listener)
+    log = installation.folder / "var" / "log"
+    before = set(log.glob("*.log"))
+    asking = installation.start("store-check", STORE)
+    until(lambda: set(log.glob("*.log")) - before)
+    asking.send_signal(number)
+    out, err = asking.communicate(timeout=DEADLINE)
+    assert (asking.returncode, out, err.splitlines()[-1]) == (130, "", "Stopped.")
+    assert "Traceback" not in err
+
+
+@unix_signals
+def test_a_signal_ends_a_run_that_says_so(
+    installation: Installation, silent_listener: int, bigquery_sandbox: BigQueryEmulator
+) -> None:
+    installation.write_settings(
+        BIGQUERY_EMULATOR_HOST=bigquery_sandbox.host, GOOGLE_CLOUD_PROJECT=bigquery_sandbox.project
+    )
+    lead_to(installation, silent_listener)
+    running = installation.start("run", VIEW)
+    until(lambda: any(row["step"] == "plan" for row in installation.rows("etl_transaction")))
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=DEADLINE)
+    assert (running.returncode, err.splitlines()[-1]) == (130, "Stopped.")
+    (row,) = installation.rows("etl_transaction")
+    assert (row["status"], row["error_code"], row["step"]) == ("failed", "stopped", "plan")
+    assert row["ended_at"] is not None
+    assert [each["code"] for each in installation.rows("log_error")] == ["stopped"]
+
+
+def test_who_pressed_the_button_is_who_started_the_run(
+    installation: Installation, silent_listener: int
+) -> None:
+    installation.write_settings(ETL_CONNECT_SECONDS="1")
+    installation.write_settings(BIGQUERY_EMULATOR_HOST=f"http://127.0.0.1:{NOWHERE}")
+    lead_to(installation, silent_listener)
+    running = subprocess.Popen(
+        installation.command("run", VIEW),
+        cwd=ROOT,
+        env={**installation.env(), "ETL_STARTED_BY": "somchai"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: installation.rows("etl_transaction"))
+        (row,) = installation.rows("etl_transaction")
+        assert (row["user"], row["process"]) == ("somchai", running.pid)
+    finally:
+        running.kill()
+        running.wait()
