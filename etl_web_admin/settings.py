@@ -102,7 +102,9 @@ def _database(url: str) -> dict[str, Any]:
         database["OPTIONS"] = {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            # FULL: NORMAL may forget the last transactions at a power loss, and a run whose row
+            # is forgotten after its commit would load its window once more.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
     return database
 

@@ -46,7 +46,6 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         "data_as_of",
         "last_rows",
         "active",
-        "load_order",
     )
     list_filter = ("active", "store", "load_mode", "write_disposition", "dataset")
     list_filter_submit = False

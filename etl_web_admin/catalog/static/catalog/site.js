@@ -2,6 +2,10 @@
 "use strict";
 // Unfold puts the script into the head, before there is a page.
 document.addEventListener("DOMContentLoaded", () => {
+  // Chromium leaves `autofocus` out while unfold still hides the page.
+  const first = document.querySelector("[autofocus]");
+  if (first) first.focus();
+
   const token = () => document.querySelector("input[name=csrfmiddlewaretoken]").value;
 
   const post = (address, values = {}) =>
