@@ -12,13 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import oracledb
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from etl_oracle_to_bq.errors import ConfigError, SourceUnavailable
 from etl_oracle_to_bq.extract.failures import oracle_errors
@@ -60,20 +53,6 @@ class Limits:
     keepalive_minutes: int = 2
 
 
-def connect_retries() -> Retrying:
-    """Tries again while the failure is transient: four times within a minute, with jitter.
-
-    Wrong passwords and locked accounts are not transient: each try would count towards the
-    account's lock.
-    """
-    return Retrying(
-        retry=retry_if_exception_type(SourceUnavailable),
-        stop=stop_after_attempt(4) | stop_after_delay(60),
-        wait=wait_random_exponential(multiplier=0.5, max=15),
-        reraise=True,
-    )
-
-
 class RememberingConnection(oracledb.Connection):
     """Remembers the newest cursor: `fetch_df_batches` makes one whose size is changed later."""
 
@@ -86,17 +65,16 @@ class RememberingConnection(oracledb.Connection):
 
 
 @contextmanager
-def connect(
-    store: Store, limits: Limits | None = None, retries: Retrying | None = None
-) -> Iterator[OracleSession]:
+def connect(store: Store, limits: Limits | None = None) -> Iterator[OracleSession]:
     """A session of the store, closed (and rolled back) at the end of the `with` block.
 
     Time zone, language, number and date formats, current schema and the E-Business Suite
-    context are set before the session is handed out; autocommit is off. Raises SourceError
-    (wrong password, unknown host), SourceUnavailable (after retries) or ConfigError.
+    context are set before the session is handed out; autocommit is off. It is tried once:
+    `run` tries again what is worth it. Raises SourceError (wrong password, unknown host),
+    SourceUnavailable or ConfigError.
     """
     limits = limits or Limits()
-    connection = (retries or connect_retries())(_open, store, limits)
+    connection = _open(store, limits)
     try:
         yield OracleSession(connection, str(store.user))
     finally:

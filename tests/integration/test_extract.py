@@ -23,7 +23,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from etl_oracle_to_bq import extract
 from etl_oracle_to_bq.codes import TRANSIENT_ORACLE
@@ -45,10 +44,6 @@ from tests.sandbox.oracle.session import Column, Kind, Result
 NUMERIC = pa.decimal128(38, 9)
 BIGNUMERIC = pa.decimal256(76, 38)
 PASSWORD = "t1ger-and-more"
-ONCE = Retrying(stop=stop_after_attempt(1), reraise=True)
-THRICE = Retrying(
-    retry=retry_if_exception_type(SourceUnavailable), stop=stop_after_attempt(3), reraise=True
-)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +66,7 @@ def store(oracle: OracleServer) -> Store:
 
 @pytest.fixture
 def session(store: Store) -> Iterator[extract.OracleSession]:
-    with extract.connect(store, retries=ONCE) as found:
+    with extract.connect(store) as found:
         yield found
 
 
@@ -388,39 +383,34 @@ def test_a_call_has_a_deadline(store: Store, oracle: OracleServer) -> None:
 # Connecting ---------------------------------------------------------------------------------
 
 
-def refusal(store: Store, retries: Retrying = ONCE) -> EtlError:
+def refusal(store: Store) -> EtlError:
     with (
         pytest.raises(EtlError) as caught,
-        extract.connect(store, extract.Limits(connect_seconds=5), retries),
+        extract.connect(store, extract.Limits(connect_seconds=5)),
     ):
         pass
     assert PASSWORD not in str(caught.value)
     return caught.value
 
 
-def test_a_wrong_password_is_tried_once(store: Store) -> None:
-    tries = []
-    counting = THRICE.copy(before=lambda state: tries.append(state.attempt_number))
-    error = refusal(replace(store, password="wrong"), counting)
+def test_a_wrong_password_says_so_and_is_not_worth_another_try(store: Store) -> None:
+    error = refusal(replace(store, password="wrong"))
     assert (error.code, error.exit_code, error.transient) == ("ORA-01017", 3, False)
-    assert tries == [1]
 
 
-def test_a_listener_that_refuses_for_a_moment_is_tried_again(
-    store: Store, oracle: OracleServer
-) -> None:
+def test_a_listener_that_refuses_is_asked_once(store: Store, oracle: OracleServer) -> None:
+    """Trying again is the business of `run` alone: nothing is retried twice by two layers."""
     oracle.faults.set("refuse_service", times=2)
-    with extract.connect(store, retries=THRICE) as session:
+    assert refusal(store).code == "ORA-12514"
+    assert oracle.faults.as_dict()["refuse_service"]["times"] == 1
+    refusal(store)
+    with extract.connect(store) as session:
         assert session.counts(prepare_one(oracle)) == {"n": 1}
 
 
-def test_a_refused_service_has_its_code_and_tries_are_limited(
-    store: Store, oracle: OracleServer
-) -> None:
-    tries = []
-    counting = THRICE.copy(before=lambda state: tries.append(state.attempt_number))
-    error = refusal(replace(store, service_name="NOWHERE"), counting)
-    assert (error.code, error.transient, tries) == ("ORA-12514", True, [1, 2, 3])
+def test_a_refused_service_has_its_code(store: Store) -> None:
+    error = refusal(replace(store, service_name="NOWHERE"))
+    assert (error.code, error.transient) == ("ORA-12514", True)
     assert refusal(replace(store, service_name="", sid="NOSID")).code == "ORA-12505"
     error = refusal(replace(store, port=free_port()))
     assert (error.code, error.transient) == ("ORA-12541", True)
@@ -439,29 +429,27 @@ def test_a_silent_listener_ends_at_the_deadline_and_holds_up_nobody(
     begun = time.monotonic()
     with (
         pytest.raises(SourceUnavailable) as caught,
-        extract.connect(store, extract.Limits(connect_seconds=0.3), ONCE),
+        extract.connect(store, extract.Limits(connect_seconds=0.3)),
     ):
         pass
     assert caught.value.code == "connect-timeout"
     assert time.monotonic() - begun < 5
     assert all(thread.daemon for thread in threading.enumerate() if "oracle-connect" in thread.name)
     oracle.faults.clear()
-    with extract.connect(store, retries=ONCE) as session:
+    with extract.connect(store) as session:
         assert session.warnings() == ()
 
 
 SILENT_THEN_REFUSED = """
 import sys
-from tenacity import Retrying, stop_after_attempt
 from etl_oracle_to_bq import extract
 from etl_oracle_to_bq.errors import SourceError
 from etl_oracle_to_bq.model import Store
 
 for port in map(int, sys.argv[1:]):
     store = Store(1, "erp", "127.0.0.1", port, "scott", "tiger", service_name="ERP")
-    once = Retrying(stop=stop_after_attempt(1), reraise=True)
     try:
-        with extract.connect(store, extract.Limits(connect_seconds=1), once):
+        with extract.connect(store, extract.Limits(connect_seconds=1)):
             pass
     except SourceError as error:
         print(error.code)
@@ -488,7 +476,7 @@ def test_a_descriptor_takes_the_place_of_host_and_port(store: Store) -> None:
         "(CONNECT_DATA=(SERVICE_NAME=ERP)))"
     )
     named = replace(store, host="", port=0, service_name="", descriptor=descriptor)
-    with extract.connect(named, retries=ONCE):
+    with extract.connect(named):
         pass
     assert refusal(replace(named, descriptor="(DESCRIPTION=")).code == "DPY-2049"
 
@@ -501,7 +489,7 @@ def test_a_bad_time_zone_is_refused_before_dialling(store: Store) -> None:
 
 def test_the_session_is_set_up_and_closed(store: Store, oracle: OracleServer) -> None:
     assert isinstance(oracle.database, PreparedDatabase)
-    with extract.connect(store, retries=ONCE) as session:
+    with extract.connect(store) as session:
         session.counts(prepare_one(oracle))
         found = oracle.database.sessions[-1]
         assert found.attributes["program"] == "oracle-erp-to-bigquery"
