@@ -442,10 +442,6 @@ def _tried(what: str, chore: Callable[[], object]) -> list[str]:
     except EtlError as error:
         log.warning("%s: %s", what, error)
         return [f"The {what} could not be brought up to date: {error.code}: {error}"]
-    # A folder that Windows will not remove while somebody looks into it.
-    except OSError as error:
-        log.warning("%s: %s", what, error)
-        return [f"The {what} could not be brought up to date: {error}"]
     return []
 
 

@@ -235,7 +235,10 @@ class Catalog:
             self._move_watermark(row)
 
     def _move_watermark(self, row: Any) -> None:
-        """Forward only, unless it belonged to another scope: a window may be loaded twice, not skipped."""
+        """Forward only, unless it belonged to another scope: a window may be loaded twice, not skipped.
+
+        What an administrator set after the run had begun stands.
+        """
         from django.db.models import Q
         from django.db.models.functions import Now
 
@@ -244,6 +247,7 @@ class Catalog:
         sources = self._models.DataSource.objects.filter(pk=row.source_id)
         sources.update(target_created=True)
         if value:
+            sources = sources.exclude(watermark_moved_at__gt=row.started_at)
             behind = Q(watermark="") | Q(watermark__lt=value) | ~Q(watermark_scope=scope)
             sources.filter(behind).update(
                 watermark=value,
@@ -362,15 +366,17 @@ class Catalog:
     def set_watermark(self, source: Source, value: datetime | None) -> None:
         """Put the watermark where an administrator wants it, for the source as it is now.
 
-        None forgets it: the next run is a first load.
+        None forgets it: the next run is a first load. A run that began before leaves it there;
+        one that is merely kept has not moved.
         """
+        from django.db import transaction
         from django.db.models.functions import Now
 
-        self._models.DataSource.objects.filter(pk=source.id).update(
-            watermark=rows.text_of(value),
-            watermark_scope=source.scope if value else "",
-            watermark_moved_at=Now(),
-        )
+        text, scope = rows.text_of(value), source.scope if value else ""
+        sources = self._models.DataSource.objects.filter(pk=source.id)
+        with transaction.atomic():
+            sources.exclude(watermark=text).update(watermark=text, watermark_moved_at=Now())
+            sources.update(watermark_scope=scope)
         log.warning("watermark of %s set to %s by %s", source.view, value, self._user)
 
     def scrub(self, text: str) -> str:

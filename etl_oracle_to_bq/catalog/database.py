@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -18,6 +19,9 @@ R = TypeVar("R")
 # With the driver's own 20 s of waiting each, these outlast any writer but a stuck one.
 LOCKED_TRIES = 6
 
+# Device and inode of the file that this thread's connection was opened on.
+_opened = threading.local()
+
 
 def translated(call: Callable[P, R]) -> Callable[P, R]:
     """Try again while the database is locked; turn what remains into CatalogError."""
@@ -30,6 +34,7 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
         from etl_web_admin.catalog.encryption import WrongKey
 
         _drop_dead_connection()
+        _refuse_lost_file()
         for attempt in range(1, LOCKED_TRIES + 1):
             try:
                 return call(*args, **kwargs)
@@ -56,6 +61,34 @@ def _drop_dead_connection() -> None:
         connection.close()
 
 
+def _refuse_lost_file() -> None:
+    """A database file that was removed or replaced meanwhile still takes writes, on Linux.
+
+    Nobody would ever see them, and a new connection would leave an empty file behind. Raises
+    CatalogError `catalog-missing` when the file is gone.
+    """
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        return
+    path = Path(str(connection.settings_dict["NAME"]))
+    try:
+        found = path.stat()
+    except OSError as error:
+        connection.close()
+        raise CatalogError(
+            f"There is no configuration database at {path}: {error.strerror}.",
+            code="catalog-missing",
+        ) from error
+    file = (found.st_dev, found.st_ino)
+    if connection.connection is None:
+        _opened.file = file
+    elif file != getattr(_opened, "file", file):
+        log.warning("the configuration database was replaced: opened anew")
+        connection.close()
+        _opened.file = file
+
+
 def _unreachable(error: Exception) -> CatalogError:
     code = "catalog-locked" if "locked" in str(error) else "catalog-unreachable"
     return CatalogError(f"The configuration database cannot be read or written: {error}", code=code)
@@ -80,13 +113,9 @@ def open_database() -> None:
 @translated
 def _migrated() -> None:
     from django.core.management import CommandError
-    from django.db import connection
 
     from etl_web_admin.catalog.migrating import bring_up_to_date
 
-    path = Path(str(connection.settings_dict["NAME"]))
-    if connection.vendor == "sqlite" and not path.is_file():
-        raise CatalogError(f"There is no configuration database at {path}.", code="catalog-missing")
     try:
         backup = bring_up_to_date()
     except CommandError as error:
