@@ -196,7 +196,8 @@ def views(version: tuple[int, int, int, int, int]) -> dict[str, DictionaryView]:
     for name, (table, items, key) in families.items():
         seen = f"{_SEEN}{key})"
         if name == "OBJECTS":
-            seen = f"({seen} OR d.object_type = 'SYNONYM')"
+            mine = "d.object_type = 'SYNONYM' AND d.owner IN ({user}, 'PUBLIC')"
+            seen = f"({seen} OR {mine})"
         _add(found, f"ALL_{name}", items, f"{table} d WHERE {seen}")
         _add(found, f"DBA_{name}", items, f"{table} d", public=False)
         own = " ".join(item for item in items.split(" ") if not item.startswith("OWNER="))

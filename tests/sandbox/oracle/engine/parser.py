@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.sandbox.oracle.engine import ast
 from tests.sandbox.oracle.engine.lexer import T
-from tests.sandbox.oracle.engine.parse_expressions import RESERVED, ExpressionParser
+from tests.sandbox.oracle.engine.parse_expressions import ExpressionParser
+from tests.sandbox.oracle.engine.token_reader import RESERVED
 from tests.sandbox.oracle.errors import OracleError
 
 _NO_ALIAS = RESERVED | frozenset(

@@ -8,8 +8,10 @@ else sees the one or misses the other. Commit replaces ids by the new SCN.
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import tempfile
 import threading
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,11 +37,12 @@ class Storage:
         self.clock = clock
         self.lock = threading.RLock()
         self.scn = FIRST_SCN
-        self._spill = tempfile.TemporaryDirectory(prefix="oracle-stand-in-")
+        spill = tempfile.mkdtemp(prefix="oracle-stand-in-")
+        self._clean_up = weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
         self.connection = duckdb.connect(
             config={
                 "memory_limit": _MEMORY_LIMIT,
-                "temp_directory": self._spill.name,
+                "temp_directory": spill,
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
             }
@@ -69,7 +72,7 @@ class Storage:
     def close(self) -> None:
         """Let go of memory and of the spill folder."""
         self.connection.close()
-        self._spill.cleanup()
+        self._clean_up()
 
     # -- SCN and time -----------------------------------------------------------------------
 
