@@ -1,7 +1,7 @@
 """BIGNUMERIC with all 76 digits, which no DuckDB number can hold.
 
-A value is stored as a pair: the integer part, rounded down, and the rest. The pair compares,
-sorts, groups, joins and aggregates with MIN and MAX as the number does; SUM and the casts to
+A value is stored as a pair of 128-bit integers: the integer part, rounded down, and the rest
+times 10^38. The pair compares, sorts, groups, joins and aggregates with MIN and MAX as the number does; SUM and the casts to
 STRING, NUMERIC and FLOAT64 go through functions of this file; anything else (arithmetic,
 comparison with another type) is refused by DuckDB's type checker, never computed wrongly.
 
@@ -13,7 +13,7 @@ integer digits is refused here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -32,16 +32,53 @@ from tests.sandbox.bigquery.corrections import Patch
 UNITS = "bignumeric_units"
 FRACTION = "bignumeric_fraction"
 SCALE = 38
-DUCKDB_TYPE = f"STRUCT({UNITS} DECIMAL(38, 0), {FRACTION} DECIMAL(38, 38))"
-ARROW_TYPE = pa.struct([(UNITS, pa.decimal128(38, 0)), (FRACTION, pa.decimal128(38, 38))])
+DUCKDB_TYPE = f"STRUCT({UNITS} HUGEINT, {FRACTION} HUGEINT)"
+# Arrow has no 128-bit integer: DuckDB exchanges HUGEINT as this.
+_HUGEINT = pa.decimal128(38, 0)
+ARROW_TYPE = pa.struct([(UNITS, _HUGEINT), (FRACTION, _HUGEINT)])
 
 FROM_TEXT = "sandbox_bignumeric"
 TO_TEXT = "sandbox_bignumeric_text"
-SUM_LIST = "sandbox_bignumeric_sum"
+SUM = "sandbox_bignumeric_sum"
 
 _ONE = 10**SCALE
+_HALF = 10 ** (SCALE // 2)
 _LIMIT = 10 ** (2 * SCALE)
 _EXACT = Context(prec=160)
+
+# Written in SQL, not in Python: DuckDB hung in functions of Python that read Arrow data.
+_NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+_WHOLE = "CAST('0' || regexp_extract(trim(t), '^[+-]?0*([0-9]*)', 1) AS HUGEINT)"
+_DIGITS_AFTER = "rtrim(regexp_extract(t, '\\.([0-9]*)', 1), '0')"
+_REST = f"CAST('0' || rpad({_DIGITS_AFTER}, {SCALE}, '0') AS HUGEINT)"
+_MACROS = f"""
+CREATE OR REPLACE MACRO sandbox_bignumeric_pair(minus, whole, rest) AS
+    CASE WHEN NOT minus THEN {{'{UNITS}': whole, '{FRACTION}': rest}}
+         WHEN rest = 0 THEN {{'{UNITS}': -whole, '{FRACTION}': rest}}
+         ELSE {{'{UNITS}': -whole - 1, '{FRACTION}': {_ONE} - rest}} END;
+CREATE OR REPLACE MACRO {FROM_TEXT}(t) AS
+    CASE WHEN t IS NULL THEN NULL
+         WHEN NOT regexp_full_match(trim(t), '{_NUMBER}')
+              OR length({_DIGITS_AFTER}) > {SCALE}
+              OR length(regexp_extract(trim(t), '^[+-]?0*([0-9]*)', 1)) > {SCALE}
+         THEN error('Invalid BIGNUMERIC value: ' || t)
+         ELSE sandbox_bignumeric_pair(starts_with(trim(t), '-'), {_WHOLE}, {_REST}) END;
+CREATE OR REPLACE MACRO sandbox_bignumeric_spell(minus, whole, rest) AS
+    CASE WHEN minus THEN '-' ELSE '' END || CAST(whole AS VARCHAR) || CASE WHEN rest = 0 THEN ''
+         ELSE '.' || rtrim(lpad(CAST(rest AS VARCHAR), {SCALE}, '0'), '0') END;
+CREATE OR REPLACE MACRO {TO_TEXT}(b) AS
+    CASE WHEN b IS NULL THEN NULL
+         WHEN b.{UNITS} >= 0 THEN sandbox_bignumeric_spell(false, b.{UNITS}, b.{FRACTION})
+         WHEN b.{FRACTION} = 0 THEN sandbox_bignumeric_spell(true, -b.{UNITS}, b.{FRACTION})
+         ELSE sandbox_bignumeric_spell(true, -b.{UNITS} - 1, {_ONE} - b.{FRACTION}) END;
+CREATE OR REPLACE MACRO sandbox_bignumeric_carried(units, high, low) AS
+    CASE WHEN units IS NULL THEN NULL ELSE {{
+        '{UNITS}': units + (high + low // {_HALF}) // {_HALF},
+        '{FRACTION}': (high + low // {_HALF}) % {_HALF} * {_HALF} + low % {_HALF} }} END;
+CREATE OR REPLACE MACRO {SUM}(b) AS
+    sandbox_bignumeric_carried(
+        sum(b.{UNITS}), sum(b.{FRACTION} // {_HALF}), sum(b.{FRACTION} % {_HALF}));
+"""
 
 
 class DoesNotFit(ValueError):
@@ -58,8 +95,8 @@ def scaled(number: Decimal) -> int:
 
 def text_of(value: dict[str, Decimal]) -> str:
     """The shortest decimal text of a stored pair, without an exponent."""
-    number = _EXACT.add(value[UNITS], value[FRACTION])
-    text = format(number, "f")
+    number = Decimal(int(value[UNITS]) * _ONE + int(value[FRACTION]))
+    text = format(_EXACT.scaleb(number, -SCALE), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -79,21 +116,8 @@ def arrow_from_decimals(array: pa.Array) -> pa.StructArray:
 
 
 def register(connection: Any) -> None:
-    """Add the functions that DuckDB needs to read and show BIGNUMERIC."""
-    connection.create_function(
-        FROM_TEXT, _from_texts, ["VARCHAR"], DUCKDB_TYPE, type="arrow", null_handling="special"
-    )
-    connection.create_function(
-        TO_TEXT, _to_texts, [DUCKDB_TYPE], "VARCHAR", type="arrow", null_handling="special"
-    )
-    connection.create_function(
-        SUM_LIST,
-        _sums,
-        [f"{DUCKDB_TYPE}[]"],
-        DUCKDB_TYPE,
-        type="arrow",
-        null_handling="special",
-    )
+    """Add the functions that DuckDB needs to read, show and add BIGNUMERIC."""
+    connection.execute(_MACROS)
 
 
 def is_bignumeric(arrow_type: pa.DataType) -> bool:
@@ -135,37 +159,9 @@ def _decimals(raw: bytearray, arrow_type: pa.DataType, length: int) -> pa.Array:
     return pa.Array.from_buffers(arrow_type, length, [None, pa.py_buffer(bytes(raw))])
 
 
-def _from_texts(texts: pa.ChunkedArray) -> pa.Array:
-    return _pairs(None if text is None else _parse(text) for text in texts.to_pylist())
-
-
-def _parse(text: str) -> int:
-    try:
-        return scaled(Decimal(text.strip()))
-    except InvalidOperation:
-        raise DoesNotFit(f"Invalid BIGNUMERIC value: {text}") from None
-
-
-def _to_texts(values: pa.ChunkedArray) -> pa.Array:
-    return pa.array([None if v is None else text_of(v) for v in values.to_pylist()], pa.string())
-
-
-def _sums(lists: pa.ChunkedArray) -> pa.Array:
-    return _pairs(_sum(values) for values in lists.to_pylist())
-
-
-def _sum(values: list[dict[str, Decimal] | None] | None) -> int | None:
-    present = [value for value in values or () if value is not None]
-    if not present:
-        return None
-    return sum(int(v[UNITS]) * _ONE + scaled(v[FRACTION]) for v in present)
-
-
 # --- SQL: types, casts, literals and parameters --------------------------------------------
 
-_STRUCT_TYPE = exp.DataType.build(
-    f"STRUCT<{UNITS} NUMERIC(38, 0), {FRACTION} NUMERIC(38, 38)>", dialect="bigquery"
-)
+_STRUCT_TYPE = exp.DataType.build(f"STRUCT<{UNITS} INT128, {FRACTION} INT128>", dialect="bigquery")
 
 
 def rewrite_sql(sql: str) -> str:
@@ -248,7 +244,7 @@ class _DigitsOfNumeric(TranslationRule):
 
 
 class _SumOfBignumeric(TranslationRule):
-    """SUM(bignumeric) is added exactly outside DuckDB."""
+    """SUM(bignumeric) adds the parts of the pairs and carries."""
 
     name = "SANDBOX_SUM_BIGNUMERIC"
 
@@ -256,8 +252,7 @@ class _SumOfBignumeric(TranslationRule):
         return isinstance(node, exp.Sum) and _is_pair(node.this)
 
     def rewrite(self, node: exp.Expression) -> exp.Expression:
-        values = exp.ArrayAgg(this=node.this.copy())
-        return exp.Anonymous(this=SUM_LIST, expressions=[values])
+        return exp.Anonymous(this=SUM, expressions=[node.this.copy()])
 
 
 # --- The emulator's tables of types, and its wire format ------------------------------------
@@ -334,4 +329,4 @@ def patches() -> list[Patch]:
 def _parameter(raw: Any) -> Any:
     number = scaled(Decimal(str(raw)))
     whole, rest = divmod(number, _ONE)
-    return {UNITS: Decimal(whole), FRACTION: _EXACT.scaleb(Decimal(rest), -SCALE)}
+    return {UNITS: whole, FRACTION: rest}

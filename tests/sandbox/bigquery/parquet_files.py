@@ -162,16 +162,8 @@ def _converted_decimal(name: str, kind: Any, field: TableFieldSchema) -> str:
         text = f"{bignumeric.TO_TEXT}({name})"
         return f"CAST({text if wide else name} AS DECIMAL(38, 9))"
     if field.type == "BIGNUMERIC":
-        return name if wide else _pair(name)
+        return name if wide else f"{bignumeric.FROM_TEXT}(CAST({name} AS VARCHAR))"
     raise LoadFailed(f"Field {field.name} has type {field.type}, but the file has {kind}")
-
-
-def _pair(name: str) -> str:
-    whole = f"CAST(floor({name}) AS DECIMAL(38, 0))"
-    return (
-        f"CASE WHEN {name} IS NULL THEN NULL ELSE {{'{bignumeric.UNITS}': {whole}, "
-        f"'{bignumeric.FRACTION}': CAST({name} - floor({name}) AS DECIMAL(38, 38))}} END"
-    )
 
 
 def _converted_timestamp(name: str, kind: Any, field: TableFieldSchema) -> str:

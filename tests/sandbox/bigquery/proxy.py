@@ -174,31 +174,32 @@ class _Handler(BaseHTTPRequestHandler):
         rule = proxy.rule_for(self.command, self.path, body)
         if rule.before is not None:
             rule.before(self.path)
-        status = self._act(rule, body)
+        answer = self._answer_to(rule, body)
+        status = answer[0] if answer is not None else None
+        # Logged first: who has the answer may already look for it in the log.
         proxy.record(Exchange(self.command, self.path, body, status, rule.fault))
+        if answer is None:
+            self._hang_up(reset=rule.fault is Fault.RESET_UPLOAD)
+        else:
+            self._send(*answer)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet: `FaultProxy.log` is the log."""
 
-    def _act(self, rule: Rule, body: bytes) -> int | None:
+    def _answer_to(self, rule: Rule, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
+        """Status, headers and content; None when there shall be no answer."""
         if rule.fault is Fault.ANSWER:
-            return self._answer(
-                rule.status, _error_body(rule), {"Content-Type": "application/json"}
-            )
-        if rule.fault is Fault.DROP_REQUEST:
-            return self._hang_up(reset=False)
-        if rule.fault is Fault.RESET_UPLOAD:
-            return self._hang_up(reset=True)
+            return rule.status, {"Content-Type": "application/json"}, _error_body(rule)
+        if rule.fault in (Fault.DROP_REQUEST, Fault.RESET_UPLOAD):
+            return None
         if rule.fault is Fault.STALL:
             self.server.proxy.stopping.wait(rule.seconds)
-        status, headers, content = self._forward(body)
+        answer = self._forward(body)
         if rule.after is not None:
             rule.after(self.path)
-        if rule.fault is Fault.DROP_ANSWER:
-            return self._hang_up(reset=False)
-        return self._answer(status, content, headers)
+        return None if rule.fault is Fault.DROP_ANSWER else answer
 
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
@@ -239,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
             kept = {k: v for k, v in answer.getheaders() if k.lower() not in _HOP_BY_HOP}
         return answer.status, kept, content
 
-    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> int:
+    def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -247,7 +248,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-        return status
 
     def _hang_up(self, *, reset: bool) -> None:
         self.close_connection = True

@@ -54,8 +54,8 @@ def test_arrow_decimals_keep_value_and_order(
 def test_sums_are_exact(duck: duckdb.DuckDBPyConnection, values: list[int]) -> None:
     texts = pa.table({"t": [f"{Decimal(f'{v}E-38'):f}" for v in values]})
     duck.register("addends", texts)
-    pairs = f"list({bignumeric.FROM_TEXT}(t))"
-    sql = f"SELECT {bignumeric.TO_TEXT}({bignumeric.SUM_LIST}({pairs})) FROM addends"
+    pairs = f"(SELECT {bignumeric.FROM_TEXT}(t) AS b FROM addends)"
+    sql = f"SELECT {bignumeric.TO_TEXT}({bignumeric.SUM}(b)) FROM {pairs}"
     assert Decimal(duck.execute(sql).fetchone()[0]) == Decimal(f"{sum(values)}E-38")
 
 
