@@ -61,6 +61,11 @@ class Args:
         return value.constant
 
 
+def unsupported(what: str) -> OracleError:
+    """An answer that would be wrong is refused."""
+    return OracleError(604, f"{what} is not supported here")
+
+
 Compile = Callable[[Args], Expr]
 _TABLE: dict[str, tuple[int, int, Compile]] = {}
 
@@ -82,6 +87,8 @@ def compile_call(compiler: ExpressionCompiler, node: ast.Call, scope: Scope) -> 
     if entry is None:
         return None
     least, most, compile_one = entry
+    if any(node.names):
+        raise unsupported("a named argument in SQL")
     if len(node.args) < least:
         raise OracleError(938, "not enough arguments for function", node.pos)
     if len(node.args) > most:

@@ -223,7 +223,7 @@ def _sign(args: Args) -> Expr:
     return Expr(f"CAST({sql} AS DECIMAL(1,0))", number(1), value.nullable)
 
 
-@function("MOD", "REMAINDER", least=2)
+@function("MOD", least=2)
 def _mod(args: Args) -> Expr:
     a, b = args.number(0), args.number(1)
     nullable = args.nullable
