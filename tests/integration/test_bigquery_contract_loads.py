@@ -335,6 +335,17 @@ class TestTypes:
 
 
 class TestCsv:
+    def test_exponents_are_exact(self, bq: Service, name: str) -> None:
+        schema = [SchemaField("n", "NUMERIC"), SchemaField("b", "BIGNUMERIC")]
+        bq.csv(name, b"1E-9,-1.5e-37\n0E-9,12E+3\n-2.50E1,.5E2\n", schema=schema)
+        assert bq.rows(f"SELECT n, b FROM `{name}` ORDER BY n") == [
+            (Decimal(-25), Decimal(50)),
+            (Decimal(0), Decimal(12000)),
+            (Decimal("1E-9"), Decimal("-1.5E-37")),
+        ]
+        with pytest.raises(BadRequest):
+            bq.csv(name, b"1E-10,0\n", schema=schema)
+
     def test_the_first_line_is_data_unless_skipped(self, bq: Service, name: str) -> None:
         data = b"1,a\n2,b\n3,c\n"
         assert bq.csv(name, data, schema=ID_AND_TEXT).output_rows == 3

@@ -39,6 +39,7 @@ ARROW_TYPE = pa.struct([(UNITS, _HUGEINT), (FRACTION, _HUGEINT)])
 
 FROM_TEXT = "sandbox_bignumeric"
 TO_TEXT = "sandbox_bignumeric_text"
+PLAIN = "sandbox_plain_decimal"
 SUM = "sandbox_bignumeric_sum"
 
 _ONE = 10**SCALE
@@ -51,7 +52,19 @@ _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 _WHOLE = "CAST('0' || regexp_extract(trim(t), '^[+-]?0*([0-9]*)', 1) AS HUGEINT)"
 _DIGITS_AFTER = "rtrim(regexp_extract(t, '\\.([0-9]*)', 1), '0')"
 _REST = f"CAST('0' || rpad({_DIGITS_AFTER}, {SCALE}, '0') AS HUGEINT)"
+_POINT = (
+    "CAST(length(regexp_extract(t, '^[+-]?([0-9]*)', 1)) "
+    "+ TRY_CAST(regexp_extract(t, '[eE]([+-]?[0-9]{1,3})$', 1) AS INTEGER) AS INTEGER)"
+)
+_ALL_DIGITS = r"regexp_extract(t, '^[+-]?([0-9]*)', 1) || regexp_extract(t, '\.([0-9]*)', 1)"
 _MACROS = f"""
+CREATE OR REPLACE MACRO sandbox_with_point(minus, digits, point) AS
+    CASE WHEN minus THEN '-' ELSE '' END || CASE
+        WHEN point <= 0 THEN '0.' || repeat('0', -point) || digits
+        ELSE rpad(left(digits, point), point, '0') || '.' || substr(digits, point + 1) END;
+CREATE OR REPLACE MACRO {PLAIN}(t) AS
+    CASE WHEN contains(lower(t), 'e') AND regexp_full_match(t, '{_NUMBER}[eE][+-]?[0-9]{{1,3}}')
+         THEN sandbox_with_point(starts_with(t, '-'), {_ALL_DIGITS}, {_POINT}) ELSE t END;
 CREATE OR REPLACE MACRO sandbox_bignumeric_pair(minus, whole, rest) AS
     CASE WHEN NOT minus THEN {{'{UNITS}': whole, '{FRACTION}': rest}}
          WHEN rest = 0 THEN {{'{UNITS}': -whole, '{FRACTION}': rest}}

@@ -34,9 +34,9 @@ def _matches(pattern: str) -> str:
     return f"regexp_full_match({{v}}, {literal(pattern)})"
 
 
-def _typed(pattern: str, duckdb_type: str, more: str = "") -> _Rule:
+def _typed(pattern: str, duckdb_type: str) -> _Rule:
     cast = f"TRY_CAST({{v}} AS {duckdb_type})"
-    return _Rule(f"{_matches(pattern)} AND {cast} IS NOT NULL{more}", cast)
+    return _Rule(f"{_matches(pattern)} AND {cast} IS NOT NULL", cast)
 
 
 def _dated(pattern: str, duckdb_type: str) -> _Rule:
@@ -44,18 +44,24 @@ def _dated(pattern: str, duckdb_type: str) -> _Rule:
     return _Rule(f"{rule.accept} AND year({rule.convert}) {_YEARS}", rule.convert)
 
 
+# Exponents are spelled out: 1E-9 is a NUMERIC, as in SQL's casts (for CSV: unverified).
+_PLAIN = f"{bignumeric.PLAIN}({{v}})"
 # Nine decimals at most, zeros at the end not counted.
-_NINE = r" AND regexp_full_match(rtrim({v}, '0'), '[^.eE]*(\.\d{0,9})?')"
+_NINE = rf"regexp_full_match({_PLAIN}, '[^.]*(\.\d{{0,9}}0*)?')"
 _SLASHES = "replace({v}, '/', '-')"
 
 _RULES = {
     "STRING": _Rule("TRUE", "{v}"),
     "INTEGER": _typed(r"[+-]?\d+", "BIGINT"),
     "FLOAT": _typed(rf"(?i){_DECIMAL}|[+-]?(inf|infinity|nan)", "DOUBLE"),
-    "NUMERIC": _typed(_DECIMAL, "DECIMAL(38, 9)", _NINE),
+    "NUMERIC": _Rule(
+        f"{_matches(_DECIMAL)} AND TRY_CAST({_PLAIN} AS DECIMAL(38, 9)) IS NOT NULL AND {_NINE}",
+        f"TRY_CAST({_PLAIN} AS DECIMAL(38, 9))",
+    ),
     "BIGNUMERIC": _Rule(
-        r"regexp_full_match({v}, '[+-]?\d{1,38}(\.\d{0,38})?|[+-]?\.\d{1,38}')",
-        f"{bignumeric.FROM_TEXT}({{v}})",
+        f"{_matches(_DECIMAL)} AND regexp_full_match({_PLAIN}, "
+        r"'[+-]?0*\d{0,38}(\.\d{0,38}0*)?')",
+        f"{bignumeric.FROM_TEXT}({_PLAIN})",
     ),
     "BOOLEAN": _Rule(
         f"lower({{v}}) IN {_TRUE} OR lower({{v}}) IN {_FALSE}", f"lower({{v}}) IN {_TRUE}"
