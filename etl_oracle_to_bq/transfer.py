@@ -8,7 +8,7 @@ memory holds a few batches, never the view. The target is not touched here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from etl_oracle_to_bq.model import Counts, Part, Plan, Table
 # One upload while the next part is being written keeps the line busy; more would only
 # multiply the parts that wait on disk.
 UPLOADERS = 2
+# While extraction waits for uploads, a stop request or a lost lease is heard this often.
+CHECK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -45,32 +47,62 @@ def move_rows(transfer: Transfer, counts: Counts) -> tuple[str, ...]:
     whatever `check` raises; then the parts are left in the folder.
     """
     with ThreadPoolExecutor(UPLOADERS, thread_name_prefix="upload") as uploaders:
-        loads: list[Future[load.Loaded]] = []
-
-        def upload(part: Part) -> None:
-            counts.staged += part.rows
-            counts.staged_bytes += part.bytes
-            loads.append(uploaders.submit(_load_part, transfer, part))
-
+        loads = _Loads(transfer, counts, uploaders)
         try:
             transfer.enter("extract")
-            _stage_rows(transfer, upload, loads, counts)
+            _stage_rows(transfer, loads, counts)
             transfer.enter("load")
-            warnings = tuple(warning for job in loads for warning in job.result().warnings)
-            _count_loaded(loads, counts)
-            return warnings
+            return loads.warnings()
         except BaseException:
-            for job in loads:
-                job.cancel()
+            loads.cancel()
             raise
 
 
-def _stage_rows(
-    transfer: Transfer,
-    upload: Callable[[Part], None],
-    loads: list[Future[load.Loaded]],
-    counts: Counts,
-) -> None:
+class _Loads:
+    """The parts on their way into BigQuery, in order."""
+
+    def __init__(self, transfer: Transfer, counts: Counts, uploaders: ThreadPoolExecutor) -> None:
+        self._transfer = transfer
+        self._counts = counts
+        self._uploaders = uploaders
+        self._jobs: list[tuple[Part, Future[load.Loaded]]] = []
+
+    def add(self, part: Part) -> None:
+        """Begin to upload a part; called in the stager's thread."""
+        self._counts.staged += part.rows
+        self._counts.staged_bytes += part.bytes
+        self._jobs.append((part, self._uploaders.submit(_load_part, self._transfer, part)))
+
+    def count(self) -> None:
+        """Count what is loaded by now; raises what an upload raised."""
+        self._counts.loaded = sum(job.result().rows for _, job in list(self._jobs) if job.done())
+
+    def wait_for_room(self) -> None:
+        """Hold the extraction while more than half of the allowed bytes wait to be loaded.
+
+        Without it a line that is slower than Oracle would fill the disk of a long run.
+        """
+        allowed = self._transfer.limits.total_bytes // 2
+        while waiting := [(part, job) for part, job in list(self._jobs) if not job.done()]:
+            if sum(part.bytes for part, _ in waiting) <= allowed:
+                break
+            self._transfer.check()
+            wait([job for _, job in waiting], CHECK_SECONDS, FIRST_COMPLETED)
+        self.count()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Wait for every load; BigQuery's warnings."""
+        found = tuple(warning for _, job in self._jobs for warning in job.result().warnings)
+        self.count()
+        return found
+
+    def cancel(self) -> None:
+        """Begin no further upload."""
+        for _, job in self._jobs:
+            job.cancel()
+
+
+def _stage_rows(transfer: Transfer, loads: _Loads, counts: Counts) -> None:
     plan = transfer.plan
     stager = stage.Stager(
         transfer.folder,
@@ -80,24 +112,20 @@ def _stage_rows(
         imported_at_zoned=_imported_at_zoned(plan.target),
         transform=transfer.transform,
         limits=transfer.limits,
-        on_part=upload,
+        on_part=loads.add,
     )
     wanted = schema.fetch_schema(plan.columns)
     try:
         for batch in transfer.session.batches(plan.query, wanted, plan.batch_size):
             transfer.check()
-            _count_loaded(loads, counts)
             counts.extracted += batch.num_rows
             stager.write(batch)
+            loads.wait_for_room()
         transfer.enter("stage")
         stager.finish()
     except BaseException:
         stager.discard()
         raise
-
-
-def _count_loaded(loads: list[Future[load.Loaded]], counts: Counts) -> None:
-    counts.loaded = sum(job.result().rows for job in list(loads) if job.done())
 
 
 def _load_part(transfer: Transfer, part: Part) -> load.Loaded:
