@@ -10,7 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.installation import ROOT, Installation
+from tests.integration.waiting import until
 
 if TYPE_CHECKING:
     from tests.sandbox.bigquery.launcher import BigQueryEmulator
@@ -211,13 +211,6 @@ unix_signals = pytest.mark.skipif(
 )
 
 
-def until(condition: Any) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
-
-
 @unix_signals
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_question_at_once(
@@ -227,7 +220,7 @@ def test_a_signal_ends_a_question_at_once(
     log = installation.folder / "var" / "log"
     before = set(log.glob("*.log"))
     asking = installation.start("store-check", STORE)
-    until(lambda: set(log.glob("*.log")) - before)
+    until(lambda: set(log.glob("*.log")) > before)
     asking.send_signal(number)
     out, err = asking.communicate(timeout=DEADLINE)
     assert (asking.returncode, out, err.splitlines()[-1]) == (130, "", "Stopped.")
@@ -267,7 +260,7 @@ def test_who_pressed_the_button_is_who_started_the_run(
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: installation.rows("etl_transaction"))
+        until(lambda: len(installation.rows("etl_transaction")) == 1)
         (row,) = installation.rows("etl_transaction")
         assert (row["user"], row["process"]) == ("somchai", running.pid)
     finally:

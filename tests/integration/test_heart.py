@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.integration.catalog_databases import Database, Told, WorkerProcess
+from tests.integration.waiting import until
 
 VIEW = "APPS.XX_GL_V"
-LEASE, DEADLINE = 2, 60
+LEASE = 2
 
 
 @pytest.fixture
@@ -36,13 +37,6 @@ def run_id(worker: WorkerProcess) -> str:
     started: str = worker.ask("start", view=VIEW)
     worker.ask("live", run_id=started, lease_seconds=LEASE)
     return started
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 def raised(worker: WorkerProcess, command: str, **arguments: object) -> Told | None:
