@@ -120,6 +120,30 @@ def test_a_failure_is_understood_and_acknowledged(watched: Watched, site: Site) 
     expect(page.get_by_text("Open errors")).to_have_count(0)
 
 
+def test_a_watermark_is_set_back_with_a_confirmation(watched: Watched) -> None:
+    """The audit says from where to where, and by whom."""
+    page = watched.page
+    watched.login("mis")
+    watched.go("/catalog/datasource/1/watermark/")
+    page.get_by_role("radio", name=re.compile("^Set it")).check()
+    page.fill("#id_moment", "2026-01-31T18:00:00")
+    page.click("role=button[name='Change the watermark']")
+    expect(page.get_by_text("to 2026-01-31 18:00:00").first).to_be_visible()
+    watched.go("/admin/logentry/")
+    expect(page.get_by_text("to 2026-01-31 18:00:00").first).to_be_visible()
+
+
+def test_a_refused_connection_is_said_in_plain_words(watched: Watched, site: Site) -> None:
+    """With Oracle's code and what to do; the password stays unseen."""
+    page = watched.page
+    site.sandbox.faults.set("refuse_service", code=12514)
+    watched.login("mis")
+    watched.go("/catalog/datastore/1/change/")
+    page.click("text=Test connection")
+    expect(page.locator("#store-answer [role=alert]")).to_contain_text("12514", timeout=120_000)
+    assert site.sandbox.reader_password not in page.content()
+
+
 def test_a_running_load_is_watched_and_stopped(watched: Watched, site: Site) -> None:
     """Its row is there at once, its rows are live, and Stop ends it."""
     page = watched.page

@@ -223,7 +223,6 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
     )
     def purge(self, request: HttpRequest) -> HttpResponse:
         """Ask how old, say how many, then delete."""
-        require(request, "purge_etltransaction")
         form = posted(PurgeForm, request)
         found = None
         if request.method == "POST" and form.is_valid():
