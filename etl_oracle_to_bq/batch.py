@@ -6,10 +6,11 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from etl_oracle_to_bq import run
+from etl_oracle_to_bq import run, series
 from etl_oracle_to_bq.errors import Busy
 from etl_oracle_to_bq.model import Request, Source
 from etl_oracle_to_bq.notify import Failure, mail_failures
+from etl_oracle_to_bq.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,15 @@ class Summary:
         return (real or codes or [0])[0]
 
 
-def run_views(tools: run.Tools, sources: Sequence[Source], request: Request) -> Summary:
+def run_views(tools: Tools, sources: Sequence[Source], request: Request) -> Summary:
     """Load the views one after another; one that fails does not stop the others."""
-    outcomes = tuple(run.run_view(tools, source, request) for source in sources)
+    outcomes = tuple(
+        outcome for source in sources for outcome in series.load_view(tools, source, request)
+    )
     return Summary(outcomes, _tell(tools, outcomes))
 
 
-def _tell(tools: run.Tools, outcomes: Sequence[run.Outcome]) -> str:
+def _tell(tools: Tools, outcomes: Sequence[run.Outcome]) -> str:
     failed = [outcome for outcome in outcomes if outcome.error]
     failures = [_failure(outcome) for outcome in failed if not isinstance(outcome.error, Busy)]
     if not failures:

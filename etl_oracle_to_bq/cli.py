@@ -7,22 +7,22 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from etl_oracle_to_bq import logs
 from etl_oracle_to_bq import settings as configuration
 from etl_oracle_to_bq.errors import ConfigError, EtlError
-from etl_oracle_to_bq.model import LoadMode, Request
+from etl_oracle_to_bq.model import LoadMode, Request, Window
 
 if TYPE_CHECKING:
     from etl_oracle_to_bq.batch import Summary
     from etl_oracle_to_bq.catalog import Catalog
     from etl_oracle_to_bq.extract import OracleSession
-    from etl_oracle_to_bq.run import Outcome, Tools
+    from etl_oracle_to_bq.run import Outcome
+    from etl_oracle_to_bq.tools import Tools
 
 # What a shell reports for a process that Ctrl-C or SIGTERM ended.
 STOPPED = 130
@@ -285,15 +285,10 @@ def _transforms(options: argparse.Namespace) -> Answer:
 
 @contextmanager
 def _catalog() -> Iterator[Catalog]:
-    from etl_oracle_to_bq.catalog import Catalog
+    from etl_oracle_to_bq import tools
 
-    settings = configuration.load()
-    catalog = Catalog(settings.lease_seconds, settings.started_by)
-    logs.start(settings.log_folder, settings.log_days, catalog.scrub)
-    try:
+    with tools.open_catalog(configuration.load()) as catalog:
         yield catalog
-    finally:
-        catalog.release_thread()
 
 
 @contextmanager
@@ -320,22 +315,16 @@ def _session(store: str) -> Iterator[OracleSession]:
 
 @contextmanager
 def _tools() -> Iterator[Tools]:
-    from etl_oracle_to_bq import load, run
+    from etl_oracle_to_bq import tools
     from etl_oracle_to_bq.progress import ProgressLine
 
     settings = configuration.load()
-    with _catalog() as catalog, ProgressLine() as progress:
+    with ExitStack() as stack:
+        catalog = stack.enter_context(tools.open_catalog(settings))
+        progress = stack.enter_context(ProgressLine())
         with _recorded(catalog):
-            project = configuration.require_project(settings)
-        access = load.WarehouseSettings(
-            project=project,
-            location=settings.location,
-            emulator_host=settings.emulator_host,
-            credentials_file=settings.credentials_file,
-            maximum_bytes_billed=settings.maximum_bytes_billed,
-        )
-        with load.Warehouse(access) as warehouse:
-            yield run.Tools(settings, catalog, warehouse, progress)
+            opened = stack.enter_context(tools.open_tools(settings, catalog, progress))
+        yield opened
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
@@ -345,6 +334,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "run_id": outcome.run_id,
         "status": str(outcome.status),
         "load_type": outcome.load_type,
+        "window": _window(outcome.window),
         "rows": {
             "extracted": counts.extracted,
             "staged": counts.staged,
@@ -362,6 +352,25 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _window(window: Window | None) -> dict[str, str | None] | None:
+    if window is None:
+        return None
+    lower, upper = window.lower, window.upper
+    return {
+        "column": window.column,
+        "lower": lower.isoformat() if lower else None,
+        "upper": upper.isoformat() if upper else None,
+    }
+
+
+def _rows_taken(outcome: Outcome) -> str:
+    """The load type, and for one run of several what it took."""
+    if outcome.piece is None or outcome.window is None:
+        return outcome.load_type
+    lower, upper = outcome.window.lower or "the beginning", outcome.window.upper or "the end"
+    return f"{outcome.load_type}, {lower} to before {upper}"
+
+
 def _run_text(summary: Summary) -> str:
     lines = []
     for outcome in summary.outcomes:
@@ -373,7 +382,7 @@ def _run_text(summary: Summary) -> str:
         else:
             lines.append(
                 f"{outcome.view}: {outcome.status}, {outcome.counts.loaded:,} rows "
-                f"({outcome.load_type}) in {spent:.1f} s"
+                f"({_rows_taken(outcome)}) in {spent:.1f} s"
             )
         lines += [f"    warning: {warning}" for warning in outcome.warnings]
     if summary.mail:

@@ -115,6 +115,8 @@ _OWN_OTHER = [
          "Correct the key columns of the data source, or the view."),
         ("null-keys", "Rows have no value in a key column.",
          "Correct the key columns of the data source, or leave such rows out of the view."),
+        ("slice-died", "A process that read a slice of the view ended without a word.",
+         "Look for a lack of memory on this server; use fewer slices or a smaller batch size."),
         ("empty-replace", "The view returned no rows, and the target has some.",
          "Check the view (E-Business Suite context?); allow empty results in the data "
          "source when this is right."),
@@ -207,6 +209,10 @@ _ORACLE = [
         ("ORA-01861", "A date inside the view does not match its format.", _BAD_ROW),
         ("ORA-00600", "Oracle met an internal error.",
          "Send the arguments of the message to the database administrator."),
+        ("ORA-00603", "Oracle ended the session after a fatal error.",
+         "Send the message to the database administrator; the cause is in the alert log."),
+        ("ORA-07445", "A process of Oracle crashed.",
+         "Send the message to the database administrator; the cause is in the alert log."),
         ("ORA-00604", "A statement inside the database failed.", _ASK_DBA),
         ("ORA-00933", "The SQL is not understood.", "Report the plan of the view."),
         ("ORA-00936", "The SQL is not understood.", "Report the plan of the view."),
@@ -236,10 +242,12 @@ _ORACLE = [
     *_rows(
         "SourceUnavailable",
         ("ORA-01555", "The view takes longer than Oracle keeps undo.",
-         "Load it in smaller windows with --from and --to, at a quiet hour, or have "
+         "Other loads go on in smaller windows by themselves; a replace or --full shows one moment "
+         "and cannot: run it at a quiet hour, choose another write disposition, or have "
          "undo_retention raised."),
         ("ORA-22924", "A long text or binary changed and its undo is gone.",
-         "Load it in smaller windows with --from and --to, at a quiet hour."),
+         "Other loads go on in smaller windows by themselves; run a replace or --full at a quiet "
+         "hour, or have the RETENTION of the LOB raised."),
         ("ORA-01466", "A table under the view was changed (DDL, TRUNCATE) after the snapshot.",
          "Run the view again; if it repeats nightly, move the run away from that job."),
         ("ORA-00028", "The session was killed.",
@@ -408,6 +416,12 @@ TRANSIENT_ORACLE: frozenset[str] = frozenset(
 The driver's own `isrecoverable` is False for "cannot connect" (DPY-6005) and True for
 ORA-00600, so it cannot be used alone.
 """
+
+SNAPSHOT_TOO_OLD: frozenset[str] = frozenset({"ORA-01555", "ORA-01466", "ORA-22924"})
+"""The moment that the run reads is gone: it goes on in smaller windows, each at its own moment."""
+
+TRY_ONCE_MORE: frozenset[str] = frozenset({"ORA-00600", "ORA-00603", "ORA-07445"})
+"""Defects of the database that may not strike twice; a third try would only fill its trace files."""
 
 NEVER_RETRY_LOGIN: frozenset[str] = frozenset({"ORA-01017", "ORA-28000", "ORA-28001", "ORA-01045"})
 """A login that failed with one of these is never tried again: it counts towards the lock.

@@ -19,7 +19,7 @@ table and the mails are made; a code that is not in the registry gets its kind's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from etl_oracle_to_bq.codes import action_for
 
@@ -42,6 +42,10 @@ class EtlError(Exception):
         self.step = step
         self.run_id = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between the processes of one run; their keyword arguments need help."""
+        return _travelled, (type(self), self.message, dict(self.__dict__))
+
     @property
     def action(self) -> str:
         """One plain-words sentence: what the reader can do next."""
@@ -49,6 +53,12 @@ class EtlError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+def _travelled(kind: type[EtlError], message: str, state: dict[str, Any]) -> EtlError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(EtlError):

@@ -9,9 +9,10 @@ from etl_oracle_to_bq import plan as planning
 from etl_oracle_to_bq import run
 from etl_oracle_to_bq.errors import EtlError, SchemaMismatch
 from etl_oracle_to_bq.model import Request, Source
+from etl_oracle_to_bq.tools import Tools
 
 
-def as_dict(tools: run.Tools, source: Source, request: Request) -> dict[str, Any]:
+def as_dict(tools: Tools, source: Source, request: Request) -> dict[str, Any]:
     """The plan as JSON-able data; raises what the run itself would raise before it moves a row."""
     return planning.as_dict(run.explain(tools, source, request))
 

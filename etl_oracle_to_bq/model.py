@@ -306,13 +306,40 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """The window of one run of a series: a load that goes in several runs, one after another.
+
+    The run takes `[lower, upper)` of the incremental column. In a first load `lower` is None in
+    the first piece, which takes the rows without a value too, and `upper` is None in the last,
+    which takes what lies after `end` too. `begin` and `end` are those of the whole series; the
+    watermark never passes `end`. `halvings` counts how often a window was halved to get here.
+    """
+
+    load_type: LoadType
+    lower: datetime | None
+    upper: datetime | None
+    begin: datetime | None
+    end: datetime
+    halvings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What the caller asks of one run, beside the source's configuration."""
+    """What the caller asks of one run, beside the source's configuration.
+
+    `slices` is None for the source's own number. What follows it is filled in by the program:
+    `piece` when this run is one of a series, `moment` when several views shall show the same
+    one, and `notes`, which become warnings of the run.
+    """
 
     full: bool = False
     backfill_from: datetime | None = None
     backfill_to: datetime | None = None
     load_mode: LoadMode | None = None
+    slices: int | None = None
+    piece: Piece | None = None
+    moment: Moment | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def backfill(self) -> bool:
@@ -326,7 +353,9 @@ class Plan:
 
     `probe` counts, in the snapshot of the export, what the run must know before it trusts
     the rows: see `plan.Probe`. `additions` are target columns to add first. `watermark` is
-    what the source's watermark becomes after commit, or None when it stays.
+    what the source's watermark becomes after commit, or None when it stays. `upper` is Oracle's
+    clock less the safety lag, where the next increment begins; `piece` is set in a series.
+    `origin` and `rows` (the SQL condition on `v`, empty for every row) are what `query` reads.
     """
 
     view: str
@@ -350,6 +379,10 @@ class Plan:
     imported_at: datetime
     expected_rows: int | None = None
     warnings: tuple[str, ...] = ()
+    upper: datetime | None = None
+    piece: Piece | None = None
+    origin: OracleView = OracleView("", "", ())
+    rows: str = ""
 
 
 @dataclass(slots=True)

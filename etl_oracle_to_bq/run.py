@@ -8,7 +8,6 @@ the dead run's commit job took effect.
 from __future__ import annotations
 
 import logging
-import random
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,13 +16,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
+
 from etl_oracle_to_bq import catalog, extract, load, stage
 from etl_oracle_to_bq import plan as planning
+from etl_oracle_to_bq.codes import SNAPSHOT_TOO_OLD, TRY_ONCE_MORE
 from etl_oracle_to_bq.errors import (
     Busy,
     CatalogError,
     DestinationError,
     EtlError,
+    SourceError,
     SourceUnavailable,
     StageError,
 )
@@ -31,14 +41,19 @@ from etl_oracle_to_bq.heart import Heart
 from etl_oracle_to_bq.model import (
     CommitMethod,
     Counts,
+    Moment,
+    OracleView,
+    Piece,
     Plan,
     Request,
     RunStatus,
     Source,
     Table,
+    Window,
     WriteDisposition,
 )
 from etl_oracle_to_bq.settings import Settings
+from etl_oracle_to_bq.tools import Tools
 from etl_oracle_to_bq.transfer import Transfer, move_rows
 
 log = logging.getLogger(__name__)
@@ -47,19 +62,16 @@ log = logging.getLogger(__name__)
 NOTHING_TO_COMMIT = {CommitMethod.COPY_APPEND, CommitMethod.INSERT_NEW, CommitMethod.MERGE}
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a run works with; made once for a process by the command line."""
-
-    settings: Settings
-    catalog: catalog.Catalog
-    warehouse: load.Warehouse
-    progress: Callable[[str, Counts, str], None]
+# A database that comes up again within an hour is found soon after.
+LONGEST_PAUSE_SECONDS = 600
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock."""
+    """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock.
+
+    `piece` is the part of its window that it took, `rest` what is left of it for runs to come.
+    """
 
     view: str
     run_id: str
@@ -70,6 +82,10 @@ class Outcome:
     watermark: datetime | None = None
     warnings: list[str] = field(default_factory=list)
     error: EtlError | None = None
+    piece: Piece | None = None
+    rest: tuple[Piece, ...] = ()
+    slices: int = 1
+    window: Window | None = None
 
     @property
     def exit_code(self) -> int:
@@ -86,12 +102,17 @@ def run_view(tools: Tools, source: Source, request: Request) -> Outcome:
     try:
         run = _claim(tools, source, request)
     except EtlError as error:
-        error.view = error.view or source.view
-        error.step = error.step or "config"
-        if not isinstance(error, Busy):
-            tools.catalog.record_error(error, _trace(error))
-        return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
+        return refused(tools, source, error)
     return run.to_the_end()
+
+
+def refused(tools: Tools, source: Source, error: EtlError) -> Outcome:
+    """The outcome of a view that no run could hold; its error is logged unless it is Busy."""
+    error.view = error.view or source.view
+    error.step = error.step or "config"
+    if not isinstance(error, Busy):
+        tools.catalog.record_error(error, _trace(error))
+    return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
 
 
 def explain(tools: Tools, source: Source, request: Request) -> Plan:
@@ -103,10 +124,15 @@ def explain(tools: Tools, source: Source, request: Request) -> Plan:
 
 def _claim(tools: Tools, source: Source, request: Request) -> _Run:
     """Settle what dead runs left, then hold the view. Raises Busy."""
-    for dead in tools.catalog.dead_runs(source):
-        settle(tools, source, dead)
+    settle_dead_runs(tools, source)
     handle = tools.catalog.start(source, request)
     return _Run(tools, tools.catalog.source(source.id), request, handle)
+
+
+def settle_dead_runs(tools: Tools, source: Source) -> None:
+    """Settle every run of a view whose end is not known; raises Busy, DestinationError."""
+    for dead in tools.catalog.dead_runs(source):
+        settle(tools, source, dead)
 
 
 def settle(tools: Tools, source: Source, dead: catalog.DeadRun) -> None:
@@ -126,12 +152,23 @@ def settle(tools: Tools, source: Source, dead: catalog.DeadRun) -> None:
 
 def _plan(tools: Tools, source: Source, request: Request, session: extract.OracleSession) -> Plan:
     view = session.describe(source.view)
-    moment = session.moment()
-    moment = session.flashback_allowed(view, moment)
+    moment = _moment(source, view, request, session)
     existing = tools.warehouse.describe(source.dataset, source.target)
     if moment.scn is None:
         session.begin_snapshot()
     return planning.make(source, view, moment, existing, request)
+
+
+def _moment(
+    source: Source, view: OracleView, request: Request, session: extract.OracleSession
+) -> Moment:
+    """Now, or the moment of the view's group, as far as the account may go back to it."""
+    shared = request.moment
+    moment = session.flashback_allowed(view, shared or session.moment())
+    if shared is None or moment.scn is not None:
+        return moment
+    told = f"It may show another moment than the other views of group {source.snapshot_group}."
+    return replace(moment, warnings=(*moment.warnings, told))
 
 
 def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
@@ -168,7 +205,9 @@ class _Run:
         self.handle = handle
         self.counts = Counts()
         self.outcome = Outcome(source.view, handle.run_id, RunStatus.RUNNING, self.counts)
-        self.step, self._since, self.attempt = "config", time.monotonic(), 1
+        self.step, self._since, self.attempt = "config", time.monotonic(), 0
+        self.plan: Plan | None = None
+        self._struck: set[str] = set()
         self.unsettled = False
         self.folder: Path = tools.settings.work_folder / handle.run_id
         self.heart = Heart(tools.catalog, handle, tools.settings.lease_seconds, self._pulse)
@@ -189,26 +228,82 @@ class _Run:
         return self.outcome
 
     def _with_retries(self) -> None:
-        attempts = self.tools.settings.attempts
-        for attempt in range(1, attempts + 1):
+        """The window again, or a smaller one where Oracle's undo does not reach so far."""
+        while True:
             try:
-                self.attempt = attempt
-                self._attempt(attempt)
+                self._retrying()(self._attempt)
                 return
-            except EtlError as error:
-                # BigQuery's client and `load` have already tried again what is theirs.
-                if not isinstance(error, SourceUnavailable) or attempt == attempts:
+            except SourceError as error:
+                if error.code not in SNAPSHOT_TOO_OLD or not self._narrowed(error):
                     raise
-                self._pause_before(attempt + 1, error)
 
-    def _pause_before(self, attempt: int, error: EtlError) -> None:
-        pause = self.tools.settings.retry_seconds * 2 ** (attempt - 2) * random.uniform(0.8, 1.2)  # noqa: S311
-        self.outcome.warnings.append(
-            f"Try {attempt - 1} failed at step {self.step}: {error.code}: {error}. Tried again."
+    def _retrying(self) -> Retrying:
+        """The one place where a run tries again; each door makes one try.
+
+        BigQuery's client and `load` have already tried again what is theirs.
+        """
+        settings = self.tools.settings
+        return Retrying(
+            retry=retry_if_exception(self._worth_another_try),
+            stop=stop_after_attempt(settings.attempts),
+            wait=wait_exponential(settings.retry_seconds, max=LONGEST_PAUSE_SECONDS)
+            + wait_random(0, settings.retry_seconds / 4),
+            before_sleep=self._tell_of_failed_try,
+            sleep=self.heart.pause,
+            reraise=True,
         )
+
+    def _worth_another_try(self, error: BaseException) -> bool:
+        if not isinstance(error, EtlError):
+            return False
+        if error.code in SNAPSHOT_TOO_OLD:
+            return not self._can_be_narrowed()
+        if error.code in TRY_ONCE_MORE:
+            return error.code not in self._struck
+        return isinstance(error, SourceUnavailable) or error.code == "slice-died"
+
+    def _tell_of_failed_try(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        assert isinstance(error, EtlError)
+        self._struck.add(error.code)
+        pause = state.next_action.sleep if state.next_action else 0
         log.warning("%s: %s; next try in %.1f s", self.source.view, error, pause)
-        stage.remove_folder(self.folder)
-        self.heart.pause(pause)
+        self.outcome.warnings.append(
+            f"Try {self.attempt} failed at step {self.step}: {error.code}: {error} Tried again."
+        )
+
+    def _can_be_narrowed(self) -> bool:
+        whole = planning.whole(self.plan) if self.plan else None
+        return self.request.moment is not None or whole is not None
+
+    def _narrowed(self, error: EtlError) -> bool:
+        """Ask for less, so that Oracle's undo reaches; False when there is nothing smaller."""
+        if self.request.moment is not None:
+            self.request = replace(self.request, moment=None)
+            self._tell_of_less(error, "read at a moment of its own, not the one of its group")
+            return True
+        piece = planning.whole(self.plan) if self.plan else None
+        halves = planning.halved(piece, self._retrying()(self._earliest, piece)) if piece else None
+        if halves is None:
+            return False
+        first, second = halves
+        self.request = replace(self.request, piece=first)
+        self.outcome.rest = (second, *self.outcome.rest)
+        until = f"{first.upper:%Y-%m-%d %H:%M:%S}"
+        self._tell_of_less(error, f"only what lies before {until}; further runs take the rest")
+        return True
+
+    def _tell_of_less(self, error: EtlError, what: str) -> None:
+        log.warning("%s: %s; now %s", self.source.view, error, what)
+        self.outcome.warnings.append(f"Try {self.attempt} failed: {error.code}. Now {what}.")
+
+    def _earliest(self, piece: Piece) -> datetime | None:
+        """The smallest incremental value, where the piece itself does not say where it begins."""
+        if piece.lower is not None or self.plan is None:
+            return None
+        with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
+            ((earliest,),) = session.answer(planning.earliest(self.plan))
+            return earliest if isinstance(earliest, datetime) else None
 
     def _clear_leftovers(self) -> None:
         """What runs left that died after their commit was recorded."""
@@ -222,15 +317,16 @@ class _Run:
                 tools.warehouse.drop_staging_of(leftover.dataset, leftover.run_id)
         stage.sweep(tools.settings.work_folder, tools.catalog.live_run_ids)
 
-    def _attempt(self, attempt: int) -> None:
+    def _attempt(self) -> None:
+        self.attempt += 1
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
         self.counts.staged_bytes = 0
         self._enter("plan")
         with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
             plan = self._planned(session)
-            staging = self._prepared(plan, attempt)
+            staging = self._prepared(plan)
             with self._dropped_on_failure(staging):
-                self._moved(session, plan, staging, attempt)
+                self._moved(session, plan, staging)
         with self._dropped_on_failure(staging):
             self._commit(plan, staging)
 
@@ -247,13 +343,14 @@ class _Run:
             raise
 
     def _planned(self, session: extract.OracleSession) -> Plan:
-        plan = _plan(self.tools, self.source, self.request, session)
-        plan = _after_probe(plan, self.source, session.counts(plan.probe))
-        self.outcome.load_type = plan.load_type
+        self.plan = plan = _plan(self.tools, self.source, self.request, session)
+        self.plan = plan = _after_probe(plan, self.source, session.counts(plan.probe))
+        self.outcome.load_type, self.outcome.piece = plan.load_type, plan.piece
+        self.outcome.window = plan.window
         self.tools.catalog.save_plan(self.handle, self.source, planning.as_dict(plan))
         return plan
 
-    def _prepared(self, plan: Plan, attempt: int) -> Table:
+    def _prepared(self, plan: Plan) -> Table:
         """Create or widen the target, empty as it is, and make the staging table."""
         warehouse = self.tools.warehouse
         if plan.creates_target:
@@ -261,11 +358,9 @@ class _Run:
             warehouse.create_target(plan.target, f"Loaded from Oracle view {plan.view}")
         elif plan.additions:
             warehouse.add_columns(plan.target, plan.additions)
-        return warehouse.create_staging(plan.target, self.handle.run_id, attempt)
+        return warehouse.create_staging(plan.target, self.handle.run_id, self.attempt)
 
-    def _moved(
-        self, session: extract.OracleSession, plan: Plan, staging: Table, attempt: int
-    ) -> None:
+    def _moved(self, session: extract.OracleSession, plan: Plan, staging: Table) -> None:
         settings = self.tools.settings
         transfer = Transfer(
             session=session,
@@ -275,7 +370,7 @@ class _Run:
             folder=stage.work_folder(settings.work_folder, self.handle.run_id),
             limits=stage.StageLimits(settings.part_bytes, settings.stage_limit_bytes),
             transform=self._transform(plan),
-            job_id=lambda part: load.job_id(self.handle.run_id, f"part{attempt}x{part:05d}"),
+            job_id=lambda part: load.job_id(self.handle.run_id, f"part{self.attempt}x{part:05d}"),
             check=self._check,
             enter=self._enter,
         )
@@ -324,6 +419,9 @@ class _Run:
         self._volume_is_usual(plan)
 
     def _volume_is_usual(self, plan: Plan) -> None:
+        """Of a whole load; a piece is as large as it happens to be."""
+        if plan.piece is not None:
+            return
         rows = self.counts.staged
         if planning.replaces_everything(plan):
             before, disposition = plan.target.rows, WriteDisposition.REPLACE

@@ -31,9 +31,12 @@ from etl_oracle_to_bq.catalog.leases import (
     provably_gone,
 )
 from etl_oracle_to_bq.errors import ConfigError, EtlError
-from etl_oracle_to_bq.model import Counts, Request, RunStatus, Source, Store
+from etl_oracle_to_bq.model import Counts, LoadType, Request, RunStatus, Source, Store
 
 log = logging.getLogger(__name__)
+
+# How long a backfill that stopped half-way may go on where it stopped.
+RESUME_DAYS = 7
 
 
 class Catalog:
@@ -342,15 +345,61 @@ class Catalog:
 
     @translated
     def usual_rows(self, source: Source, load_type: str) -> int | None:
-        """Median of the rows of the last five loads of this type, None without any."""
-        runs = self._models.EtlTransaction.objects.filter(
-            source_id=source.id,
-            load_type=load_type,
-            status__in=(RunStatus.SUCCEEDED, RunStatus.NO_ROWS),
-        ).order_by("-started_at")
-        last_five = runs.values_list("rows_extracted", flat=True)[:5]
+        """Median of the rows of the last five whole loads of this type, None without any."""
+        whole = self._loaded(source).filter(load_type=load_type, plan__piece__end__isnull=True)
+        last_five = whole.values_list("rows_extracted", flat=True)[:5]
         loaded = sorted(rows for rows in last_five if rows is not None)
         return loaded[len(loaded) // 2] if loaded else None
+
+    @translated
+    def last_seconds(self, source: Source) -> float | None:
+        """How long the last load of a view took; None when it was never loaded."""
+        row = self._loaded(source).first()
+        return (row.ended_at - row.started_at).total_seconds() if row else None
+
+    @translated
+    def unfinished_first(self, source: Source) -> tuple[datetime, datetime] | None:
+        """How far a first load in pieces came, and where it should have ended.
+
+        None when the newest load was another, or when the watermark has moved since.
+        """
+        row = self._loaded(source).exclude(load_type=LoadType.BACKFILL).first()
+        piece = ((row.plan or {}).get("piece") if row else None) or {}
+        upper, mark = rows.moment(piece.get("upper")), source.watermark
+        if piece.get("load_type") != LoadType.FIRST or upper is None or mark is None:
+            return None
+        reached, end = rows.moment(row.plan.get("watermark")), rows.moment(piece["end"])
+        if end is None or mark.value != reached or row.plan.get("scope") != source.scope:
+            return None
+        return min(upper, mark.value), end
+
+    @translated
+    def backfilled_until(self, source: Source, begin: datetime, end: datetime) -> datetime | None:
+        """How far an unfinished backfill of exactly this window came; None: begin anew.
+
+        After `RESUME_DAYS` it begins anew too: what was loaded then is no longer what Oracle says.
+        """
+        from django.utils import timezone
+
+        row = (
+            self._loaded(source)
+            .filter(
+                plan__piece__load_type=LoadType.BACKFILL,
+                plan__piece__begin=begin.isoformat(),
+                plan__piece__end=end.isoformat(),
+                plan__scope=source.scope,
+                started_at__gt=timezone.now() - timedelta(days=RESUME_DAYS),
+            )
+            .first()
+        )
+        done = rows.moment(row.plan["piece"]["upper"]) if row else None
+        return None if done is None or done >= end else done
+
+    def _loaded(self, source: Source) -> Any:
+        """The runs that loaded a view, newest first."""
+        return self._models.EtlTransaction.objects.filter(
+            source_id=source.id, status__in=(RunStatus.SUCCEEDED, RunStatus.NO_ROWS)
+        ).order_by("-started_at", "-id")
 
     @translated
     def last_run(self, source: Source, *, loaded: bool = False) -> Mapping[str, Any] | None:

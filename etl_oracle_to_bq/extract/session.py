@@ -168,6 +168,12 @@ class OracleSession:
             row = cursor.fetchone() or ()
         return {name: int(value or 0) for name, value in zip(names, row, strict=True)}
 
+    def answer(self, query: Query) -> list[tuple[Any, ...]]:
+        """All rows of a query that has few of them, as the driver's own Python values."""
+        with oracle_errors("Asking Oracle"), self._connection.cursor() as cursor:
+            cursor.execute(query.sql, bound(cursor, query))
+            return list(cursor.fetchall())
+
     def batches(
         self, query: Query, fetch_schema: pa.Schema, batch_size: int
     ) -> Iterator[pa.RecordBatch]:

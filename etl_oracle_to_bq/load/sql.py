@@ -159,6 +159,7 @@ def _range_text(column: str, type_name: str, low: Moment, high: Moment | None) -
 def window_filter(plan: Plan, alias: str = "T") -> str:
     """The plan's window as constants of the target column's type, half-open.
 
+    A window without a lower bound has the rows without a value in it.
     On another column than the target's partition column it satisfies a required filter.
     Raises ConfigError `invalid-source` when the column's type cannot carry the bounds exactly.
     """
@@ -172,7 +173,9 @@ def window_filter(plan: Plan, alias: str = "T") -> str:
     if window.lower is not None:
         terms.append(f"{column} >= {literal(field.type, window.lower)}")
     if window.upper is not None:
-        terms.append(f"{column} < {literal(field.type, window.upper)}")
+        before = f"{column} < {literal(field.type, window.upper)}"
+        # The first piece of a first load brings the rows without a value, too.
+        terms.append(before if window.lower else f"({before} OR {column} IS NULL)")
     if not terms or field.name != plan.target.partition_column:
         terms.append(any_partition(plan.target, alias) or "TRUE")
     return " AND ".join(terms)

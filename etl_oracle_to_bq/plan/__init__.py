@@ -5,6 +5,7 @@ table and its differences) and `query` (the SQL). `verdict` judges what the prob
 """
 
 from etl_oracle_to_bq.plan.making import commit_method, make
+from etl_oracle_to_bq.plan.pieces import after, chunks, earliest, halved, rest_of_first, whole
 from etl_oracle_to_bq.plan.record import as_dict
 from etl_oracle_to_bq.plan.rules import problems
 from etl_oracle_to_bq.plan.target import (
@@ -31,10 +32,14 @@ __all__ = [
     "SOURCE_LABEL",
     "Differences",
     "Verdict",
+    "after",
     "as_dict",
     "backfill_chunks",
+    "chunks",
     "commit_method",
     "compare",
+    "earliest",
+    "halved",
     "load_type",
     "make",
     "owner_labels",
@@ -43,5 +48,7 @@ __all__ = [
     "problems",
     "refuse_too_many_partitions",
     "replaces_everything",
+    "rest_of_first",
     "volume_verdict",
+    "whole",
 ]

@@ -92,11 +92,16 @@ def make(
         transform=source.transform,
         imported_at=moment.utc.replace(tzinfo=UTC),
         warnings=(
+            *request.notes,
             *moment.warnings,
             *rows.warnings,
             *layout.warnings,
             *_warnings(source, kind, rows, layout.target),
         ),
+        upper=rows.upper,
+        piece=request.piece,
+        origin=view,
+        rows=rows.predicate.sql,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from etl_oracle_to_bq.model import Bind, Plan, Query
+from etl_oracle_to_bq.model import Bind, Piece, Plan, Query
 from etl_oracle_to_bq.schema import declared_type
 
 
@@ -31,6 +31,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             "lower": _iso(window.lower),
             "upper": _iso(window.upper),
         },
+        "piece": None if plan.piece is None else _piece(plan.piece),
         "scn": plan.moment.scn,
         "oracle_clock": _iso(plan.moment.server),
         "oracle_utc": _iso(plan.moment.utc),
@@ -63,6 +64,16 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "imported_at": _iso(plan.imported_at),
         "expected_rows": plan.expected_rows,
         "warnings": list(plan.warnings),
+    }
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    return {
+        "load_type": str(piece.load_type),
+        "lower": _iso(piece.lower),
+        "upper": _iso(piece.upper),
+        "begin": _iso(piece.begin),
+        "end": _iso(piece.end),
     }
 
 

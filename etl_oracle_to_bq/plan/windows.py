@@ -18,6 +18,7 @@ from etl_oracle_to_bq.model import (
     OracleColumn,
     OracleView,
     PartitionType,
+    Piece,
     PlannedColumn,
     Request,
     Source,
@@ -58,6 +59,8 @@ class Rows:
 
 def load_type(source: Source, request: Request) -> LoadType:
     """Which rows are asked for; *replace* always reads everything."""
+    if request.piece is not None:
+        return request.piece.load_type
     if request.backfill:
         return LoadType.BACKFILL
     if request.full or source.write_disposition is WriteDisposition.REPLACE:
@@ -95,6 +98,8 @@ def choose_rows(
     if incremental is None:
         return _everything(source, first, None)
     upper = upper_bound(_clock(incremental.source), moment, source.safety_lag)
+    if request.piece is not None:
+        return _piece(source, request.piece, (incremental, first), upper)
     if kind in {LoadType.FIRST, LoadType.FULL}:
         return _everything(source, first, (incremental, upper))
     if kind is LoadType.BACKFILL:
@@ -183,6 +188,41 @@ def _increment(source: Source, column: PlannedColumn, upper: datetime) -> Rows:
     return Rows(rows.predicate, rows.window, rows.upper, rows.watermark, warnings)
 
 
+def _piece(
+    source: Source,
+    piece: Piece,
+    columns: tuple[PlannedColumn, PlannedColumn | None],
+    now: datetime,
+) -> Rows:
+    """The rows of one run of a series; together its pieces take what one load would take."""
+    (column, first), lower, upper = columns, piece.lower, piece.upper
+    oracle = column.source
+    if upper is None and keyless_append(source):
+        upper = piece.end
+    if _by_date(source, column):
+        lower, upper = lower and midnight(lower), upper and _midnight_after(upper)
+    predicate = Predicate()
+    if piece.load_type is LoadType.FIRST and first is not None and source.first_load_date:
+        since = datetime.combine(source.first_load_date, time())
+        predicate = bound(first.source, ">=", FIRST, since)
+    if lower is not None:
+        predicate = predicate & bound(oracle, ">=", LOWER, lower)
+    if upper is not None and lower is not None:
+        predicate = predicate & bound(oracle, "<", UPPER, upper)
+    elif upper is not None:
+        predicate = predicate & not_after(oracle, upper)
+    window = Window(column.name, _clock(oracle), lower, upper)
+    return Rows(predicate, window, now, _mark_after(source, piece))
+
+
+def _mark_after(source: Source, piece: Piece) -> datetime | None:
+    if piece.load_type is LoadType.BACKFILL:
+        return None
+    mark = piece.end if piece.upper is None else min(piece.upper, piece.end)
+    increment = piece.load_type is LoadType.INCREMENTAL
+    return max(mark, source.watermark.value) if increment and source.watermark else mark
+
+
 def _between(
     column: PlannedColumn,
     lower: datetime,
@@ -197,8 +237,12 @@ def _between(
 
 def whole_days(lower: datetime, upper: datetime) -> tuple[datetime, datetime]:
     """The bounds moved out to midnight: the window grows, it never shrinks."""
-    end = midnight(upper)
-    return midnight(lower), end if end == upper else end + ONE_DAY
+    return midnight(lower), _midnight_after(upper)
+
+
+def _midnight_after(value: datetime) -> datetime:
+    begin = midnight(value)
+    return begin if begin == value else begin + ONE_DAY
 
 
 def _by_date(source: Source, column: PlannedColumn) -> bool:
