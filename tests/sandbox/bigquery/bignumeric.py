@@ -113,6 +113,11 @@ def text_of(value: dict[str, Decimal]) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def arrow_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Stored pairs from a column of Arrow decimal256 of any scale up to 38."""
+    return pa.chunked_array([arrow_from_decimals(c) for c in column.chunks], type=ARROW_TYPE)
+
+
 def arrow_from_decimals(array: pa.Array) -> pa.StructArray:
     """Stored pairs from an Arrow decimal256 array of any scale up to 38."""
     factor = 10 ** (SCALE - array.type.scale)

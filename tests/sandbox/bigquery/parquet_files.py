@@ -71,14 +71,9 @@ def _relation(
     table = pq.read_table(path)
     for name in wide:
         number = table.schema.get_field_index(name)
-        table = table.set_column(number, name, _narrowed(table.column(name)))
+        table = table.set_column(number, name, bignumeric.arrow_column(table.column(name)))
     connection.register(_VIEW, table)
     return _VIEW, (_VIEW,)
-
-
-def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    chunks = [bignumeric.arrow_from_decimals(chunk) for chunk in column.chunks]
-    return pa.chunked_array(chunks, type=bignumeric.ARROW_TYPE)
 
 
 def _inferred(arrow: pa.Schema, config: dict[str, Any]) -> tuple[TableFieldSchema, ...]:

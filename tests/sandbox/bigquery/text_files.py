@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pyarrow.csv as pacsv
 from bqemulator.catalog.models import TableFieldSchema
 from bqemulator.domain.errors import ValidationError
 
-from tests.sandbox.bigquery import csv_rows, text_values
+from tests.sandbox.bigquery import bignumeric, csv_rows, text_values
 from tests.sandbox.bigquery.failures import LoadFailed, NotImitated
 from tests.sandbox.bigquery.source import Source, quoted
 
@@ -36,6 +35,7 @@ _ENCODINGS = {
     "UTF-32BE": "utf-32-be",
     "UTF-32LE": "utf-32-le",
 }
+_DECIMALS = {"NUMERIC": pa.decimal128(38, 9), "BIGNUMERIC": pa.decimal256(76, 38)}
 _NOT_IMITATED = (
     *("sourceColumnMatch", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat"),
     *("timeZone", "fileSetSpecType", "jsonExtension", "hivePartitioningOptions"),
@@ -206,10 +206,10 @@ def _checked(
     warnings: list[str],
 ) -> Source:
     """Refuse or skip rows with a value that its column cannot hold."""
-    empty_is_null = "" in options.null_markers
+    table, reading = _decimals_read(table, fields, empty_is_null="" in options.null_markers)
     connection.register(_VIEW, table)
     source = Source(connection, _VIEW, fields, (_VIEW,))
-    with_errors = text_values.bad_rows(connection, _VIEW, fields, empty_is_null=empty_is_null)
+    with_errors = text_values.bad_rows(connection, _VIEW, fields, reading)
     messages = [*warnings, *with_errors.messages]
     if len(messages) > options.max_bad:
         connection.unregister(_VIEW)
@@ -222,13 +222,28 @@ def _checked(
         {"reason": "invalid", "message": f"Error while reading data, error message: {text}"}
         for text in messages
     ]
-    items = _items(fields, empty_is_null=empty_is_null)
+    items = [f"{text_values.converted(field, reading)} AS {quoted(field.name)}" for field in fields]
     source.relation = f"(SELECT {', '.join(items)} FROM {_VIEW}{with_errors.filter})"
     return source
 
 
-def _items(fields: Iterable[TableFieldSchema], *, empty_is_null: bool) -> list[str]:
-    return [
-        f"{text_values.converted(field, empty_is_null=empty_is_null)} AS {quoted(field.name)}"
-        for field in fields
-    ]
+def _decimals_read(
+    table: pa.Table, fields: tuple[TableFieldSchema, ...], *, empty_is_null: bool
+) -> tuple[pa.Table, text_values.Reading]:
+    """Read the decimals of columns without a bad one in Arrow, which is 100 times as fast."""
+    ready = set()
+    for number, field in enumerate(fields):
+        if field.type in _DECIMALS:
+            column = table.column(number)
+            if empty_is_null:
+                column = pc.if_else(pc.equal(column, ""), None, column)
+            try:
+                values = pc.cast(column, _DECIMALS[field.type])
+                if field.type == "BIGNUMERIC":
+                    values = bignumeric.arrow_column(values)
+            except (pa.ArrowInvalid, bignumeric.DoesNotFit):
+                # The slow way finds out which rows are bad.
+                continue
+            table = table.set_column(number, field.name, values)
+            ready.add(field.name)
+    return table, text_values.Reading(empty_is_null, frozenset(ready))

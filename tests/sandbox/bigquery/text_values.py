@@ -84,6 +84,14 @@ _KEEP_EMPTY = ("STRING", "BYTES")
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How a view of text columns is read; the columns in `ready` have their type already."""
+
+    empty_is_null: bool
+    ready: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class BadRows:
     """One message per row that cannot be loaded, and SQL that leaves those rows out."""
 
@@ -91,9 +99,11 @@ class BadRows:
     filter: str
 
 
-def converted(field: TableFieldSchema, *, empty_is_null: bool) -> str:
-    """SQL for the typed value of the text column of that name."""
-    rule, value = _RULES[field.type], _value(field, empty_is_null=empty_is_null)
+def converted(field: TableFieldSchema, reading: Reading) -> str:
+    """SQL for the typed value of the column of that name."""
+    if field.name in reading.ready:
+        return quoted(field.name)
+    rule, value = _RULES[field.type], _value(field, reading)
     return rule.convert.replace("{v}", value)
 
 
@@ -101,11 +111,10 @@ def bad_rows(
     connection: duckdb.DuckDBPyConnection,
     view: str,
     fields: tuple[TableFieldSchema, ...],
-    *,
-    empty_is_null: bool,
+    reading: Reading,
 ) -> BadRows:
     """Find the rows with a value that its column cannot hold."""
-    accepted = [_accepted(field, empty_is_null=empty_is_null) for field in fields]
+    accepted = [_accepted(field, reading) for field in fields]
     everything = " AND ".join(f"({test})" for test in accepted)
     cases = " ".join(
         f"WHEN NOT ({test}) THEN {_complaint(field, position)}"
@@ -117,16 +126,17 @@ def bad_rows(
     return BadRows([str(row[0]) for row in rows], f" WHERE {everything}" if rows else "")
 
 
-def _value(field: TableFieldSchema, *, empty_is_null: bool) -> str:
+def _value(field: TableFieldSchema, reading: Reading) -> str:
     name = quoted(field.name)
-    if field.type in _KEEP_EMPTY or not empty_is_null:
+    if field.type in _KEEP_EMPTY or not reading.empty_is_null or field.name in reading.ready:
         return name
     return f"nullif({name}, '')"
 
 
-def _accepted(field: TableFieldSchema, *, empty_is_null: bool) -> str:
-    value = _value(field, empty_is_null=empty_is_null)
-    test = f"({_RULES[field.type].accept.replace('{v}', value)})"
+def _accepted(field: TableFieldSchema, reading: Reading) -> str:
+    value = _value(field, reading)
+    accept = "TRUE" if field.name in reading.ready else _RULES[field.type].accept
+    test = f"({accept.replace('{v}', value)})"
     if field.mode == "REQUIRED":
         return f"{value} IS NOT NULL AND {test}"
     return f"{value} IS NULL OR {test}"
@@ -139,5 +149,5 @@ def _complaint(field: TableFieldSchema, position: int) -> str:
     ending = literal(f"' as {field.type}{text}")
     return (
         f"CASE WHEN {name} IS NULL THEN {missing} "
-        f"ELSE 'Could not parse ''' || left({name}, 100) || {ending} END"
+        f"ELSE 'Could not parse ''' || left({name}::VARCHAR, 100) || {ending} END"
     )
