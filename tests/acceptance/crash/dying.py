@@ -44,7 +44,9 @@ NAMES = {
     "usual_rows": f"{_CATALOG}.usual_rows",
     "check_keys": f"{_WAREHOUSE}.check_keys",
     "commit": f"{_WAREHOUSE}.commit",
-    "commit_job": f"{_JOBS}.run",
+    # A run's jobs in turn: its parts, then the commit.
+    "job": f"{_JOBS}.run",
+    "verify": "etl_oracle_to_bq.heart:Heart.verify",
     "succeed": f"{_CATALOG}.succeed",
     "move_watermark": f"{_CATALOG}._move_watermark",
     "ensure_ownership": f"{_WAREHOUSE}.ensure_ownership",

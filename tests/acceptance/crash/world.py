@@ -124,7 +124,9 @@ class World:
             assert mark == self.server_time().isoformat(timespec="microseconds"), book
         assert self.leftovers() == []
         unsettled = [
-            run for run in self.transactions() if run["status"] == "running" or run["needs_settling"]
+            run
+            for run in self.transactions()
+            if run["status"] == "running" or run["needs_settling"]
         ]
         assert unsettled == []
 
@@ -133,20 +135,20 @@ class World:
         work = self.installation.folder / "var" / "work"
         files = [str(path) for path in work.rglob("*")] if work.is_dir() else []
         with self._client() as client:
-            tables = [table.table_id for table in client.list_tables(DATASET)]
+            try:
+                tables = [table.table_id for table in client.list_tables(DATASET)]
+            except NotFound:
+                tables = []
         return files + [name for name in tables if "__stg_" in name]
 
     def took_effect(self, run_id: str) -> bool:
         """Whether BigQuery has a commit job of this run that succeeded; its own word."""
         with self._client() as client:
-            return any(
-                job.labels.get("etl_step") == "commit"
-                and job.labels.get("etl_run") == run_id
-                and job.state == "DONE"
-                and job.error_result is None
-                and job.job_id.startswith(f"etl_{run_id}_commit_")
-                for job in client.list_jobs(all_users=True)
-            )
+            try:
+                job = client.get_job(f"etl_{run_id}_commit_1", location="US")
+            except NotFound:
+                return False
+        return job.labels.get("etl_run") == run_id and job.done() and job.error_result is None
 
     def transactions(self, book: Book | None = None) -> list[dict[str, Any]]:
         """The rows of ETL Transaction, oldest first, perhaps of one view only."""
@@ -181,12 +183,12 @@ def differing(book: Book, wanted: Counter[Row], found: Counter[Row]) -> str:
 
 
 @contextlib.contextmanager
-def world(folder: Path, **settings: str) -> Iterator[World]:
-    """Everything up; `settings` are of the product."""
+def world(folder: Path, durable: bool = False, **settings: str) -> Iterator[World]:
+    """Everything up; `durable`: BigQuery survives a restart; `settings` are of the product."""
     clock = Clock()
     with contextlib.ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(rows=200, bigquery=False, clock=clock))
-        emulator = stack.enter_context(BigQueryEmulator(data_dir=folder / "bigquery"))
+        emulator = stack.enter_context(BigQueryEmulator(folder / "bigquery" if durable else None))
         proxy = stack.enter_context(FaultProxy(emulator.host))
         env = {
             **sandbox.env(),
