@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from etl_oracle_to_bq.errors import ConfigError
 from etl_oracle_to_bq.model import (
+    LoadMode,
     OracleView,
     PlannedColumn,
     Request,
@@ -117,6 +118,8 @@ def _without_incremental(source: Source, request: Request) -> Iterator[str]:
 
 def _request_rules(source: Source, request: Request) -> Iterator[str]:
     lower, upper = request.backfill_from, request.backfill_to
+    if source.transform and (request.load_mode or source.load_mode) is not LoadMode.DATAFRAME:
+        yield f"The transform {source.transform} runs in DataFrame mode only."
     if upper is not None and lower is None:
         yield "A window needs its beginning: --from."
     if lower is None:
