@@ -25,12 +25,13 @@ from tenacity import (
     wait_random,
 )
 
-from etl_oracle_to_bq import catalog, extract, load, stage
+from etl_oracle_to_bq import catalog, extract, load, slices, stage
 from etl_oracle_to_bq import plan as planning
 from etl_oracle_to_bq.codes import SNAPSHOT_TOO_OLD, TRY_ONCE_MORE
 from etl_oracle_to_bq.errors import (
     Busy,
     CatalogError,
+    ConfigError,
     DestinationError,
     EtlError,
     SourceError,
@@ -54,13 +55,17 @@ from etl_oracle_to_bq.model import (
 )
 from etl_oracle_to_bq.settings import Settings
 from etl_oracle_to_bq.tools import Tools
-from etl_oracle_to_bq.transfer import Transfer, move_rows
+from etl_oracle_to_bq.transfer import Slicing, Transfer, move_rows
 
 log = logging.getLogger(__name__)
 
 # With no staged rows these change nothing in the target, so no job is sent.
 NOTHING_TO_COMMIT = {CommitMethod.COPY_APPEND, CommitMethod.INSERT_NEW, CommitMethod.MERGE}
 
+
+# What is said and tidied after a failure must not hold up the views that follow: BigQuery may be
+# what failed. A staging table that stays is swept later, and expires by itself.
+LAST_WORDS_SECONDS = 10.0
 
 # A database that comes up again within an hour is found soon after.
 LONGEST_PAUSE_SECONDS = 600
@@ -151,6 +156,7 @@ def settle(tools: Tools, source: Source, dead: catalog.DeadRun) -> None:
 
 
 def _plan(tools: Tools, source: Source, request: Request, session: extract.OracleSession) -> Plan:
+    _transform(tools.settings, source)
     view = session.describe(source.view)
     moment = _moment(source, view, request, session)
     existing = tools.warehouse.describe(source.dataset, source.target)
@@ -169,6 +175,20 @@ def _moment(
         return moment
     told = f"It may show another moment than the other views of group {source.snapshot_group}."
     return replace(moment, warnings=(*moment.warnings, told))
+
+
+def _transform(settings: Settings, source: Source) -> stage.Transform | None:
+    """The source's registered function; raises ConfigError `unknown-transform`."""
+    if not source.transform:
+        return None
+    registered = stage.load_transforms(settings.transforms_module)
+    if source.transform not in registered:
+        known = ", ".join(sorted(registered)) or "none"
+        raise ConfigError(
+            f"{source.view}: the transform {source.transform!r} is not registered; known: {known}.",
+            code="unknown-transform",
+        )
+    return registered[source.transform]
 
 
 def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
@@ -324,7 +344,7 @@ class _Run:
         self._enter("plan")
         with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
             plan = self._planned(session)
-            staging = self._prepared(plan)
+            staging = self._staging(plan)
             with self._dropped_on_failure(staging):
                 self._moved(session, plan, staging)
         with self._dropped_on_failure(staging):
@@ -337,9 +357,10 @@ class _Run:
             yield
         except BaseException:
             if not self.unsettled:
-                self.outcome.warnings += _tried(
-                    "staging table", lambda: self.tools.warehouse.drop_staging(staging)
-                )
+                with self.tools.warehouse.for_seconds(LAST_WORDS_SECONDS) as warehouse:
+                    self.outcome.warnings += _tried(
+                        "staging table", lambda: warehouse.drop_staging(staging)
+                    )
             raise
 
     def _planned(self, session: extract.OracleSession) -> Plan:
@@ -350,15 +371,43 @@ class _Run:
         self.tools.catalog.save_plan(self.handle, self.source, planning.as_dict(plan))
         return plan
 
-    def _prepared(self, plan: Plan) -> Table:
-        """Create or widen the target, empty as it is, and make the staging table."""
+    def _staging(self, plan: Plan) -> Table:
+        """The staging table, as the target is or will be."""
         warehouse = self.tools.warehouse
         if plan.creates_target:
             warehouse.create_dataset(plan.target.dataset)
+        return warehouse.create_staging(plan.target, self.handle.run_id, self.attempt)
+
+    def _prepare_target(self, plan: Plan) -> None:
+        """Create or widen the target, only now: a load that failed leaves nothing behind.
+
+        An empty table of a failed first load would hold its layout against the corrections
+        that the message asked for.
+        """
+        warehouse = self.tools.warehouse
+        if plan.creates_target:
             warehouse.create_target(plan.target, f"Loaded from Oracle view {plan.view}")
         elif plan.additions:
             warehouse.add_columns(plan.target, plan.additions)
-        return warehouse.create_staging(plan.target, self.handle.run_id, self.attempt)
+
+    def _slicing(self, session: extract.OracleSession, plan: Plan) -> Slicing | None:
+        """How many connections read the view at once; None for the one that is open."""
+        settings, rows = self.tools.settings, plan.expected_rows or 0
+        worth = min(self.source.slices, rows // slices.LEAST_ROWS)
+        wanted = min(worth if self.request.slices is None else self.request.slices, rows)
+        if wanted < 2:
+            return None
+        if plan.moment.scn is None:
+            told = "Without the right to read as of an SCN the view was read over one connection."
+            self.outcome.warnings.append(told)
+            return None
+        made = slices.choose(session, plan, wanted)
+        if len(made) < 2:
+            told = "There is no date, number or key by which the view can be read in slices."
+            self.outcome.warnings.append(told)
+            return None
+        self.outcome.slices = len(made)
+        return Slicing(made, self.source.store, _limits(settings), settings.transforms_module)
 
     def _moved(self, session: extract.OracleSession, plan: Plan, staging: Table) -> None:
         settings = self.tools.settings
@@ -369,18 +418,14 @@ class _Run:
             staging=staging,
             folder=stage.work_folder(settings.work_folder, self.handle.run_id),
             limits=stage.StageLimits(settings.part_bytes, settings.stage_limit_bytes),
-            transform=self._transform(plan),
+            transform=_transform(settings, self.source),
             job_id=lambda part: load.job_id(self.handle.run_id, f"part{self.attempt}x{part:05d}"),
             check=self._check,
             enter=self._enter,
+            slicing=self._slicing(session, plan),
         )
         self.outcome.warnings += plan.warnings
         self.outcome.warnings += move_rows(transfer, self.counts)
-
-    def _transform(self, plan: Plan) -> stage.Transform | None:
-        if not plan.transform:
-            return None
-        return stage.load_transforms(self.tools.settings.transforms_module)[plan.transform]
 
     def _check(self) -> None:
         self.heart.check()
@@ -392,9 +437,10 @@ class _Run:
         self._counts_agree(plan, staging)
         status = RunStatus.SUCCEEDED if counts.staged else RunStatus.NO_ROWS
         jobs: tuple[str, ...] = ()
+        if counts.staged and plan.keys and plan.commit is not CommitMethod.COPY_APPEND:
+            warehouse.check_keys(staging, plan.keys, plan.incremental)
+        self._prepare_target(plan)
         if counts.staged or plan.commit not in NOTHING_TO_COMMIT:
-            if plan.keys and plan.commit is not CommitMethod.COPY_APPEND:
-                warehouse.check_keys(staging, plan.keys, plan.incremental)
             jobs = self._committed(plan, staging)
         self._enter("record")
         self._record(plan, status, jobs)
@@ -515,10 +561,11 @@ class _Run:
             log.error("the failure could not be recorded either: %s", gone)
             return
         if not isinstance(error, Busy | DestinationError):
-            _tried(
-                "load status",
-                lambda: self.tools.warehouse.write_load_status(self.source.dataset, self._status()),
-            )
+            with self.tools.warehouse.for_seconds(LAST_WORDS_SECONDS) as warehouse:
+                _tried(
+                    "load status",
+                    lambda: warehouse.write_load_status(self.source.dataset, self._status()),
+                )
 
     def _enter(self, step: str) -> None:
         """Begin a step; what went by since the last call belongs to the one before."""

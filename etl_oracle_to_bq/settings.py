@@ -44,6 +44,7 @@ SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("ETL_LEASE_SECONDS", "90", "a run that gives no sign for this long may be taken over"),
     ("ETL_CONNECT_SECONDS", "30", "deadline of connecting to Oracle"),
     ("ETL_CALL_SECONDS", "3600", "deadline of one round trip to Oracle"),
+    ("ETL_BQ_SECONDS", "600", "how long a request that BigQuery does not answer is tried again"),
     ("ETL_TRANSFORMS", "none", "Python module whose `TRANSFORMS` DataFrame mode may run"),
 )
 
@@ -66,6 +67,7 @@ class Settings:
     lease_seconds: int
     connect_seconds: float
     call_seconds: float
+    bigquery_seconds: float
     transforms_module: str
     started_by: str
 
@@ -135,6 +137,7 @@ class _Reader:
             lease_seconds=self._number("ETL_LEASE_SECONDS", 90, least=2),
             connect_seconds=self._number("ETL_CONNECT_SECONDS", 30),
             call_seconds=self._number("ETL_CALL_SECONDS", 3600),
+            bigquery_seconds=self._number("ETL_BQ_SECONDS", 600),
             transforms_module=text("ETL_TRANSFORMS"),
             # Not a setting: the admin site hands over who pressed the button.
             started_by=text("ETL_STARTED_BY"),

@@ -46,6 +46,7 @@ def open_tools(
         location=settings.location,
         emulator_host=settings.emulator_host,
         credentials_file=settings.credentials_file,
+        request_seconds=settings.bigquery_seconds,
         maximum_bytes_billed=settings.maximum_bytes_billed,
     )
     with load.Warehouse(access) as warehouse:
