@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # What a shell reports for a process that Ctrl-C or SIGTERM ended.
 STOPPED = 130
+# Most slices and most views at once, as in the data source.
+MOST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,14 @@ def _add_views(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(commands: Any) -> None:
-    _add_views(_add(commands, "run", _run, "load views"))
+    parser = _add(commands, "run", _run, "load views")
+    _add_views(parser)
+    parser.add_argument(
+        "--slices", type=_count, metavar="N", help="read each view over N connections at once"
+    )
+    parser.add_argument(
+        "--parallel", type=_count, default=1, metavar="N", help="load N views at once"
+    )
 
 
 def _add_plan(commands: Any) -> None:
@@ -147,6 +156,12 @@ def _add_store_commands(commands: Any) -> None:
     for parser in (columns, keys):
         parser.add_argument("view", metavar="OWNER.VIEW")
     keys.add_argument("--columns", required=True, metavar="A,B")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
+    return int(text)
 
 
 def _moment(text: str) -> datetime:
@@ -173,7 +188,8 @@ def _request(options: argparse.Namespace) -> Request:
     if options.lower and options.lower >= options.upper:
         raise ConfigError("--from must be before --to.", code="invalid-request")
     mode = LoadMode(options.mode) if options.mode else None
-    return Request(options.full, options.lower, options.upper, mode)
+    wanted = getattr(options, "slices", None)
+    return Request(options.full, options.lower, options.upper, mode, wanted)
 
 
 # Each command below imports what it needs when it runs, so that --help and configuration
@@ -343,6 +359,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             "updated": counts.updated,
             "deleted": counts.deleted,
         },
+        "slices": outcome.slices,
         "staged_bytes": counts.staged_bytes,
         "bytes_billed": counts.bytes_billed,
         "seconds": {step: round(spent, 3) for step, spent in outcome.seconds.items()},

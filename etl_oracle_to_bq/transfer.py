@@ -2,25 +2,38 @@
 
 The driver decodes in the calling thread, the stager encodes in one thread, and finished
 parts are uploaded in another, while Oracle goes on. Queues between them are bounded, so
-memory holds a few batches, never the view. The target is not touched here.
+memory holds a few batches, never the view. With slices, decoding and encoding happen in a
+process for each of them (`slices`), and only the uploads here. The target is not touched here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl_oracle_to_bq import extract, load, schema, stage
+from etl_oracle_to_bq import extract, load, schema, slices, stage
 from etl_oracle_to_bq.errors import StageError
-from etl_oracle_to_bq.model import Counts, Part, Plan, Table
+from etl_oracle_to_bq.model import Counts, Part, Plan, Store, Table
+from etl_oracle_to_bq.plan import Slice
 
 # One upload while the next part is being written keeps the line busy; more would only
 # multiply the parts that wait on disk.
 UPLOADERS = 2
 # While extraction waits for uploads, a stop request or a lost lease is heard this often.
 CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """How the rows are divided, and what each slice needs to read and stage its own."""
+
+    slices: tuple[Slice, ...]
+    store: Store
+    limits: extract.Limits
+    transforms_module: str
 
 
 @dataclass(slots=True)
@@ -37,6 +50,7 @@ class Transfer:
     job_id: Callable[[int], str]
     check: Callable[[], None]
     enter: Callable[[str], None]
+    slicing: Slicing | None = None
 
 
 def move_rows(transfer: Transfer, counts: Counts) -> tuple[str, ...]:
@@ -50,7 +64,10 @@ def move_rows(transfer: Transfer, counts: Counts) -> tuple[str, ...]:
         loads = _Loads(transfer, counts, uploaders)
         try:
             transfer.enter("extract")
-            _stage_rows(transfer, loads, counts)
+            if transfer.slicing:
+                _read_slices(transfer, transfer.slicing, loads, counts)
+            else:
+                _stage_rows(transfer, loads, counts)
             transfer.enter("load")
             return loads.warnings()
         except BaseException:
@@ -126,6 +143,41 @@ def _stage_rows(transfer: Transfer, loads: _Loads, counts: Counts) -> None:
     except BaseException:
         stager.discard()
         raise
+
+
+def _read_slices(transfer: Transfer, slicing: Slicing, loads: _Loads, counts: Counts) -> None:
+    jobs = [_slice_job(transfer, slicing, each) for each in slicing.slices]
+    parts = 0
+    with closing(slices.read(jobs, transfer.check)) as arrivals:
+        for arrival in arrivals:
+            if isinstance(arrival, Part):
+                parts += 1
+                loads.add(replace(arrival, number=parts))
+            else:
+                counts.extracted += arrival.rows
+            # A slice that has sent a part goes on when the next arrival is asked for.
+            loads.wait_for_room()
+
+
+def _slice_job(transfer: Transfer, slicing: Slicing, each: Slice) -> slices.SliceJob:
+    plan = transfer.plan
+    return slices.SliceJob(
+        number=each.number,
+        query=each.query,
+        rows=each.rows,
+        store=slicing.store,
+        limits=slicing.limits,
+        batch_size=plan.batch_size,
+        fetch_schema=schema.fetch_schema(plan.columns),
+        staged_schema=schema.arrow_schema(plan.columns),
+        mode=plan.load_mode,
+        imported_at=plan.imported_at,
+        imported_at_zoned=_imported_at_zoned(plan.target),
+        folder=transfer.folder / f"slice-{each.number}",
+        stage_limits=transfer.limits,
+        transforms_module=slicing.transforms_module,
+        transform=plan.transform,
+    )
 
 
 def _load_part(transfer: Transfer, part: Part) -> load.Loaded:

@@ -8,6 +8,17 @@ from etl_oracle_to_bq.plan.making import commit_method, make
 from etl_oracle_to_bq.plan.pieces import after, chunks, earliest, halved, rest_of_first, whole
 from etl_oracle_to_bq.plan.record import as_dict
 from etl_oracle_to_bq.plan.rules import problems
+from etl_oracle_to_bq.plan.slicing import (
+    Cut,
+    Slice,
+    date_cut,
+    even,
+    hash_cut,
+    largest,
+    number_cut,
+    number_range,
+    slices,
+)
 from etl_oracle_to_bq.plan.target import (
     OWNER,
     OWNER_LABEL,
@@ -30,7 +41,9 @@ __all__ = [
     "OWNER",
     "OWNER_LABEL",
     "SOURCE_LABEL",
+    "Cut",
     "Differences",
+    "Slice",
     "Verdict",
     "after",
     "as_dict",
@@ -38,10 +51,16 @@ __all__ = [
     "chunks",
     "commit_method",
     "compare",
+    "date_cut",
     "earliest",
+    "even",
     "halved",
+    "hash_cut",
+    "largest",
     "load_type",
     "make",
+    "number_cut",
+    "number_range",
     "owner_labels",
     "partitions_touched",
     "probe_verdict",
@@ -49,6 +68,7 @@ __all__ = [
     "refuse_too_many_partitions",
     "replaces_everything",
     "rest_of_first",
+    "slices",
     "volume_verdict",
     "whole",
 ]

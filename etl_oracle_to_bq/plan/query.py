@@ -88,8 +88,13 @@ def export(
 ) -> Query:
     """The SELECT of every planned column of the rows, each under its Oracle name."""
     items = ",\n  ".join(f'{column.expression} AS "{column.source.name}"' for column in columns)
+    return over(f"SELECT\n  {items}", view, moment, rows)
+
+
+def over(select: str, view: OracleView, moment: Moment, rows: Predicate) -> Query:
+    """`select` (up to its FROM) of the rows of the view, which it calls `v`, at the moment."""
     where = f"\nWHERE {rows.sql}" if rows.sql else ""
-    return _query(f"SELECT\n  {items}", view, moment, where, rows.binds)
+    return _query(select, view, moment, where, rows.binds)
 
 
 @dataclass(frozen=True, slots=True)
