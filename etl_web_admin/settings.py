@@ -62,8 +62,7 @@ def _environment() -> Mapping[str, str]:
 
 def _file_values(path: Path) -> dict[str, str]:
     try:
-        # Notepad writes a byte order mark, which would become part of the first name.
-        values = dotenv_values(path, encoding="utf-8-sig")
+        values = dotenv_values(path, encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ImproperlyConfigured(f"{path} is not UTF-8: {error}.") from None
     return {name: value or "" for name, value in values.items()}

@@ -24,8 +24,10 @@ def test_a_first_load_shows_window_types_sql_and_binds() -> None:
     assert "  rows         1,234 in the window now" in lines
     assert "  partitions   by month of invoice_date, clustered by nothing" in lines
     assert any("AMOUNT" in line and "NUMERIC" in line and "ROUND" in text for line in lines)
-    for line in plan.query.sql.splitlines():
-        assert f"    {line}" in lines
+    sql = lines.index("  SQL") + 1
+    assert lines[sql : sql + len(plan.query.sql.splitlines())] == [
+        f"    {line}" for line in plan.query.sql.splitlines()
+    ]
     for name, bind in plan.query.binds.items():
         assert any(line.startswith(f"    :{name} = ") and bind.type in line for line in lines)
 
