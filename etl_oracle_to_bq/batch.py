@@ -1,16 +1,21 @@
-"""Many views: order, one exit code, one summary, one mail."""
+"""Many views: order, groups that show one moment, one exit code, one summary, one mail."""
 
 from __future__ import annotations
 
+import logging
+import math
 import socket
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from etl_oracle_to_bq import run, series
-from etl_oracle_to_bq.errors import Busy
-from etl_oracle_to_bq.model import Request, Source
+from etl_oracle_to_bq import extract, parallel, run, series
+from etl_oracle_to_bq.errors import Busy, SourceError
+from etl_oracle_to_bq.model import Moment, Request, Source
 from etl_oracle_to_bq.notify import Failure, mail_failures
 from etl_oracle_to_bq.tools import Tools
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,68 @@ class Summary:
         return (real or codes or [0])[0]
 
 
-def run_views(tools: Tools, sources: Sequence[Source], request: Request) -> Summary:
-    """Load the views one after another; one that fails does not stop the others."""
-    outcomes = tuple(
-        outcome for source in sources for outcome in series.load_view(tools, source, request)
-    )
+def run_views(
+    tools: Tools, sources: Sequence[Source], request: Request, at_once: int = 1
+) -> Summary:
+    """Load the views, `at_once` of them at a time; one that fails does not stop the others."""
+    moments = _Moments(tools, sources)
+
+    def asked(source: Source) -> Request:
+        return moments.shared(source, request)
+
+    if at_once > 1 and len(sources) > 1:
+        ordered = _longest_first(tools, sources)
+        found = parallel.load_views(ordered, asked, at_once)
+        by_id = {source.id: each for source, each in zip(ordered, found, strict=True)}
+        runs = [by_id[source.id] for source in sources]
+    else:
+        runs = [series.load_view(tools, source, asked(source)) for source in sources]
+    outcomes = tuple(outcome for each in runs for outcome in each)
     return Summary(outcomes, _tell(tools, outcomes))
+
+
+def _longest_first(tools: Tools, sources: Sequence[Source]) -> list[Source]:
+    """By load order, then by how long the last load took; what was never loaded comes first."""
+
+    def place(source: Source) -> tuple[int, float]:
+        seconds = tools.catalog.last_seconds(source)
+        return source.load_order, -(math.inf if seconds is None else seconds)
+
+    return sorted(sources, key=place)
+
+
+class _Moments:
+    """The one moment of each snapshot group, read from Oracle when its first view is due."""
+
+    def __init__(self, tools: Tools, sources: Sequence[Source]) -> None:
+        self._tools = tools
+        self._members = Counter(_group(source) for source in sources)
+        self._moments: dict[tuple[int, str], Moment] = {}
+
+    def shared(self, source: Source, request: Request) -> Request:
+        """The request with the group's moment; as it is for a view without company."""
+        group = _group(source)
+        if not source.snapshot_group or self._members[group] < 2:
+            return request
+        try:
+            if group not in self._moments:
+                self._moments[group] = self._read(source)
+        except SourceError as error:
+            told = (
+                f"The moment of group {source.snapshot_group} could not be read ({error.code}), "
+                "so this view was read at a moment of its own."
+            )
+            log.warning("%s: %s %s", source.view, told, error)
+            return replace(request, notes=(*request.notes, told))
+        return replace(request, moment=self._moments[group])
+
+    def _read(self, source: Source) -> Moment:
+        with extract.connect(source.store, run.limits(self._tools.settings)) as session:
+            return session.moment()
+
+
+def _group(source: Source) -> tuple[int, str]:
+    return source.store.id, source.snapshot_group
 
 
 def _tell(tools: Tools, outcomes: Sequence[run.Outcome]) -> str:

@@ -201,7 +201,8 @@ def _run(options: argparse.Namespace) -> Answer:
     from etl_oracle_to_bq import batch
 
     with _tools() as tools, _recorded(tools.catalog):
-        summary = batch.run_views(tools, tools.catalog.sources(options.views), request)
+        sources = tools.catalog.sources(options.views)
+        summary = batch.run_views(tools, sources, request, options.parallel)
     outcomes = [_outcome(outcome) for outcome in summary.outcomes]
     data = {"runs": outcomes, "mail": summary.mail, "exit_code": summary.exit_code}
     return Answer(data, _run_text(summary), summary.exit_code)

@@ -16,9 +16,13 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressLine:
-    """Call it with a view, its counts and its step; it shows each view's rows as they come."""
+    """Call it with a view, its counts and its step; it shows each view's rows as they come.
 
-    def __init__(self) -> None:
+    `bar` is False for a process that shares its console with others.
+    """
+
+    def __init__(self, bar: bool = True) -> None:
+        self._with_bar = bar
         self._view = ""
         self._bar: Any = None
         self._said = 0.0
@@ -48,7 +52,7 @@ class ProgressLine:
 
         self._close()
         self._view, self._said = view, time.monotonic()
-        if sys.stderr is not None and sys.stderr.isatty():
+        if self._with_bar and sys.stderr is not None and sys.stderr.isatty():
             # A console's code page may lack the block characters: tqdm's ASCII bar always shows.
             self._bar = tqdm(desc=view, unit=" rows", ascii=True, disable=None)
 

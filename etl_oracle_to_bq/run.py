@@ -122,7 +122,7 @@ def refused(tools: Tools, source: Source, error: EtlError) -> Outcome:
 
 def explain(tools: Tools, source: Source, request: Request) -> Plan:
     """Tonight's plan of one view; changes nothing in Oracle, BigQuery or the catalog."""
-    with extract.connect(source.store, _limits(tools.settings)) as session:
+    with extract.connect(source.store, limits(tools.settings)) as session:
         plan = _plan(tools, source, request, session)
         return _after_probe(plan, source, session.counts(plan.probe))
 
@@ -203,7 +203,8 @@ def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
     )
 
 
-def _limits(settings: Settings) -> extract.Limits:
+def limits(settings: Settings) -> extract.Limits:
+    """The deadlines of a connection to Oracle."""
     return extract.Limits(
         connect_seconds=settings.connect_seconds, call_seconds=settings.call_seconds
     )
@@ -321,7 +322,7 @@ class _Run:
         """The smallest incremental value, where the piece itself does not say where it begins."""
         if piece.lower is not None or self.plan is None:
             return None
-        with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
+        with extract.connect(self.source.store, limits(self.tools.settings)) as session:
             ((earliest,),) = session.answer(planning.earliest(self.plan))
             return earliest if isinstance(earliest, datetime) else None
 
@@ -342,7 +343,7 @@ class _Run:
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
         self.counts.staged_bytes = 0
         self._enter("plan")
-        with extract.connect(self.source.store, _limits(self.tools.settings)) as session:
+        with extract.connect(self.source.store, limits(self.tools.settings)) as session:
             plan = self._planned(session)
             staging = self._staging(plan)
             with self._dropped_on_failure(staging):
@@ -407,7 +408,7 @@ class _Run:
             self.outcome.warnings.append(told)
             return None
         self.outcome.slices = len(made)
-        return Slicing(made, self.source.store, _limits(settings), settings.transforms_module)
+        return Slicing(made, self.source.store, limits(settings), settings.transforms_module)
 
     def _moved(self, session: extract.OracleSession, plan: Plan, staging: Table) -> None:
         settings = self.tools.settings
