@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from etl_oracle_to_bq.errors import EtlError, StageError
@@ -65,8 +65,9 @@ def remove_folder(folder: Path) -> None:
 
     Raises StageError `disk-error`, on Windows also when another program holds a file open.
     """
-    if folder.is_dir():
-        with disk_errors():
+    while folder.is_dir():
+        # Another process of the same server may sweep it too, and be faster at some file.
+        with disk_errors(), suppress(FileNotFoundError):
             shutil.rmtree(folder)
 
 
