@@ -262,7 +262,8 @@ class EngineSession(BaseSession):
         )
         parameters = self._parameters(translated, [value for _, value in pairs])
         key = None
-        if translated.fixed:
+        # The dictionary changes without an SCN of its own: a table dropped and made anew.
+        if translated.fixed and not translated.dictionary:
             key = (translated.sql, tuple((k, repr(v)) for k, v in sorted(parameters.items())))
         cursor = self._cursor()
         try:
