@@ -238,15 +238,26 @@ class _Run:
             try:
                 self._with_retries()
             except EtlError as error:
-                self._failed(error)
+                self._failed(self._reason(error))
             except KeyboardInterrupt:
                 if self.outcome.status is RunStatus.RUNNING:
                     self._failed(StageError("The run was stopped from outside.", code="stopped"))
                 raise
             # The last line of defence of an unattended run: told, recorded, never swallowed.
             except Exception as bug:  # noqa: BLE001
-                self._failed(_unexpected(bug))
+                self._failed(self._reason(_unexpected(bug)))
         return self.outcome
+
+    def _reason(self, error: EtlError) -> EtlError:
+        """A run that was taken over finds its table and its parts gone: that is why it failed."""
+        try:
+            self.heart.verify()
+        except Busy as lost:
+            log.warning("%s was noticed first: %s", error.code, error)
+            return lost
+        except EtlError as other:
+            log.info("the lease could not be looked at: %s", other)
+        return error
 
     def _with_retries(self) -> None:
         """The window again, or a smaller one where Oracle's undo does not reach so far."""
