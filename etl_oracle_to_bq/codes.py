@@ -56,7 +56,7 @@ _OWN_CONFIG = _rows(
     ("unknown-view", "No data source or no Oracle view has this name, or the account cannot see it.",
      "Compare the name with `python -m etl_oracle_to_bq list`, and ask for READ on the view."),
     ("ambiguous-view", "Several data sources or schemas have a view of this name.",
-     "Name it as OWNER.VIEW."),
+     "Name it as OWNER.VIEW, or as STORE:OWNER.VIEW."),
     ("unknown-store", "No data store has this name.",
      "Compare the name with the Data Store page of the admin site."),
     ("unknown-column", "The data source names a column that the view does not have.",
@@ -75,11 +75,16 @@ _OWN_CONFIG = _rows(
      "Leave the column out of the view, or convert it to text in the view."),
     ("invalid-type", "A column type override is not possible for the Oracle type of the column.",
      "Choose one of the types that the message lists, or remove the override."),
-    ("watermark-scope", "The view, incremental column or target changed since the watermark was set.",
-     "Run `python -m etl_oracle_to_bq watermark VIEW --keep` to go on from it, or --reset "
-     "to begin with a first load."),
+    ("watermark-scope", "The view, incremental column, first load date, keys or target changed since the watermark was set.",
+     "Run the view with --full to make the target whole, or `python -m etl_oracle_to_bq watermark "
+     "VIEW --keep` when what is in it is right."),
     ("no-watermark", "The data source has no watermark yet.",
      "Run a first load; a watermark comes with it."),
+    ("watermark-ahead", "The watermark lies in the future of Oracle's clock.",
+     "Correct it with `python -m etl_oracle_to_bq watermark VIEW --set TIME`, or read everything "
+     "again with `run VIEW --full`."),
+    ("target-missing", "The target table is gone, but its watermark is still there.",
+     "Restore the table, or run the view with --full to load everything again."),
     ("foreign-target", "The target table exists and was not made by this data source.",
      "Choose another target, or tick `adopt` in the data source when it may be written."),
     ("target-not-empty", "A first load would append every row to a table that already has rows.",

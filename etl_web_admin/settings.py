@@ -68,11 +68,12 @@ def _file_values(path: Path) -> dict[str, str]:
     return {name: value or "" for name, value in values.items()}
 
 
-ENVIRONMENT = _environment()
+# In small letters: Django's page of a failure (ETL_SITE_DEBUG=1) shows every setting in capitals.
+_values = _environment()
 
 
 def _text(name: str, default: str = "") -> str:
-    return ENVIRONMENT.get(name, "").strip() or default
+    return _values.get(name, "").strip() or default
 
 
 def _list(name: str, default: str = "") -> list[str]:
@@ -156,6 +157,7 @@ MIDDLEWARE = [
     "etl_web_admin.catalog.middleware.same_origin_only",
     "etl_web_admin.static.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "etl_web_admin.catalog.middleware.end_unused_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -206,7 +208,6 @@ CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_AGE = _number("ETL_SITE_SESSION_HOURS", 8) * 3600
-SESSION_SAVE_EVERY_REQUEST = True
 SESSION_EXPIRE_AT_BROWSER_CLOSE = False
 
 LOGIN_URL = "admin:login"

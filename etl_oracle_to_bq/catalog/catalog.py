@@ -58,8 +58,9 @@ class Catalog:
     def sources(self, views: Sequence[str] = ()) -> list[Source]:
         """The named sources, or all active ones, in load order.
 
-        A name is `OWNER.VIEW`, in any case, or `VIEW` when only one source has it. Raises
-        ConfigError `unknown-view` or `ambiguous-view`.
+        A name is `OWNER.VIEW`, in any case, or `VIEW` when only one source has it; `STORE:`
+        before it tells stores apart that have the same view. Raises ConfigError
+        `unknown-view` or `ambiguous-view`.
         """
         sources = self._models.DataSource.objects.select_related("store").order_by(
             "load_order", "view"
@@ -240,7 +241,8 @@ class Catalog:
     def _move_watermark(self, row: Any) -> None:
         """Forward only, unless it belonged to another scope: a window may be loaded twice, not skipped.
 
-        What an administrator set after the run had begun stands.
+        A full load has read everything, so its watermark holds wherever the last one was. What
+        an administrator set after the run had begun stands.
         """
         from django.db.models import Q
         from django.db.models.functions import Now
@@ -252,7 +254,8 @@ class Catalog:
         if value:
             sources = sources.exclude(watermark_moved_at__gt=row.started_at)
             behind = Q(watermark="") | Q(watermark__lt=value) | ~Q(watermark_scope=scope)
-            sources.filter(behind).update(
+            full = plan.get("load_type") == LoadType.FULL
+            (sources if full else sources.filter(behind)).update(
                 watermark=value,
                 watermark_scope=scope,
                 watermark_moved_at=Now(),

@@ -98,8 +98,14 @@ def _ebs(row: Any) -> EbsContext | None:
 
 
 def named(rows: Sequence[Any], name: str) -> Any:
-    wanted = name.upper()
-    found = [r for r in rows if wanted in (r.view.upper(), r.view.upper().partition(".")[2])]
+    store, _, view = name.rpartition(":")
+    view = view.upper()
+    found = [
+        row
+        for row in rows
+        if view in (row.view.upper(), row.view.upper().partition(".")[2])
+        and store in ("", row.store.name)
+    ]
     if len(found) > 1:
         full = ", ".join(f"{row.view} of {row.store.name}" for row in found)
         raise ConfigError(f"{name} is ambiguous: {full}.", code="ambiguous-view", view=name)

@@ -32,6 +32,7 @@ def board(request: HttpRequest) -> dict[str, Any]:
     return {
         "board": {
             "now": now,
+            "zone": timezone.get_current_timezone_name(),
             "lines": lines,
             "states": _states(lines),
             "all_fresh": all(line.state in (overview.FRESH, overview.RUNNING) for line in lines),

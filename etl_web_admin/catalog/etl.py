@@ -20,7 +20,12 @@ from typing import Any
 
 from django.conf import settings
 
+from etl_web_admin.catalog.models import DataSource
+
 ASK_SECONDS = 90
+# Half of the threads of `serve`: a silent Oracle must not take the whole site.
+AT_ONCE = threading.BoundedSemaphore(4)
+WAIT_SECONDS = 5
 
 
 class Refusal(Exception):
@@ -46,6 +51,20 @@ class Started:
 
 def ask(*arguments: str, seconds: int = ASK_SECONDS) -> dict[str, Any]:
     """The JSON answer of one short command; raises Refusal."""
+    if not AT_ONCE.acquire(timeout=WAIT_SECONDS):
+        raise Refusal("busy", "Too many questions are open.", "Try again in a moment.")
+    try:
+        return _asked(arguments, seconds)
+    finally:
+        AT_ONCE.release()
+
+
+def named(source: DataSource) -> str:
+    """How the command line knows the source, whatever other stores have a view of this name."""
+    return f"{source.store.name}:{source.view}"
+
+
+def _asked(arguments: Sequence[str], seconds: int) -> dict[str, Any]:
     try:
         done = subprocess.run(
             _command(*arguments, "--json"),
@@ -74,7 +93,7 @@ def launch(user: str, *arguments: str) -> Started:
     """
     folder = settings.DATA_FOLDER / "log"
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    output = folder / f"site-{stamp}-{uuid.uuid4().hex[:8]}.log"
+    output = folder / f"etl-site-{stamp}-{uuid.uuid4().hex[:8]}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with output.open("wb") as file:

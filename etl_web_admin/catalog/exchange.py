@@ -84,7 +84,9 @@ def load(text: str) -> Outcome:
 def _document(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+        # Infinity and halves of characters are JSON to Python and to no database.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
         raise ValidationError(f"The file is not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValidationError("The file is not a configuration that this site exported.")
@@ -132,10 +134,11 @@ def _take_store(values: Mapping[str, Any], outcome: Outcome) -> None:
 
 
 def _take_source(values: Mapping[str, Any], outcome: Outcome) -> None:
-    store = DataStore.objects.filter(name=values.get("store")).first()
+    name = values.get("store")
+    store = DataStore.objects.filter(name=name).first() if isinstance(name, str) else None
     if store is None:
         raise ValidationError(f"There is no data store {values.get('store')!r}.")
-    existing = DataSource.objects.filter(store=store, view=values.get("view")).first()
+    existing = DataSource.objects.filter(store=store, view=str(values.get("view"))).first()
     source = existing or DataSource(store=store)
     _assign(source, {k: v for k, v in values.items() if k != "store"}, _SOURCE_HIDDEN)
     source.full_clean()
@@ -149,4 +152,11 @@ def _assign(row: models.Model, values: Mapping[str, Any], hidden: set[str]) -> N
     if unknown:
         raise ValidationError(f"Unknown: {', '.join(unknown)}.")
     for name, value in values.items():
-        setattr(row, name, columns[name].to_python(value))
+        setattr(row, name, _converted(columns[name], value))
+
+
+def _converted(column: Any, value: Any) -> Any:
+    try:
+        return column.to_python(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValidationError({column.name: f"{value!r} is not a value for it."}) from None

@@ -101,13 +101,20 @@ class SpanField(forms.DurationField):
         if value in self.empty_values or isinstance(value, timedelta):
             return value if isinstance(value, timedelta) else None
         text = str(value).strip().lower()
-        words = _WORD.findall(text)
-        if words and not _WORD.sub("", text).strip():
-            return sum((int(number) * _UNITS[unit] for number, unit in words), timedelta(0))
-        parsed = parse_duration(text) if ":" in text else None
+        try:
+            parsed = _parsed(text)
+        except OverflowError:
+            raise ValidationError("This is longer than any span of time.") from None
         if parsed is None:
             raise ValidationError("Write a span such as 15 min, 2 h, 1 d 6 h or 00:15:00.")
         return parsed
+
+
+def _parsed(text: str) -> timedelta | None:
+    words = _WORD.findall(text)
+    if words and not _WORD.sub("", text).strip():
+        return sum((int(number) * _UNITS[unit] for number, unit in words), timedelta(0))
+    return parse_duration(text) if ":" in text else None
 
 
 def span_text(value: timedelta) -> str:

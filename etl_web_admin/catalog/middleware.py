@@ -1,4 +1,4 @@
-"""One header that browsers enforce: nothing is fetched from, or sent to, another server."""
+"""Headers that browsers enforce (nothing comes from or goes to another server), and sessions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,31 @@ POLICY = (
 def same_origin_only(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Put the policy on every page, and keep pages out of shared caches."""
+    """Put the policy on every page."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         response.setdefault("Content-Security-Policy", POLICY)
         response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        return response
+
+    return respond
+
+
+# Pieces of page that refresh by themselves.
+POLLS = ("live", "catalog_etltransaction_live")
+
+
+def end_unused_sessions(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Prolong a session with each page that a person asked for, not with those that refresh."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        match = request.resolver_match
+        if match is not None and match.url_name not in POLLS:
+            request.session.modified = True
         return response
 
     return respond

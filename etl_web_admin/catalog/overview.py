@@ -23,6 +23,8 @@ SUCCESS = (RunStatus.SUCCEEDED, RunStatus.NO_ROWS)
 NIGHTS = 14
 USUAL_DAYS = 30
 USUAL_RUNS = 10
+# Two loads make no habit.
+ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ FRESH = State("Fresh", "success", 4)
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One active source on the dashboard. Rows and seconds are of the last success."""
+    """One active source on the dashboard. Rows and seconds are of the last success.
+
+    Usual is the median of the loads of the same type before it; `alike` is how many they are.
+    """
 
     source: DataSource
     state: State
@@ -54,11 +59,12 @@ class SourceLine:
     usual_rows: float | None
     seconds: float | None
     usual_seconds: float | None
+    alike: int
 
     @property
     def unusual(self) -> bool:
         """True when the last success brought far fewer or far more rows than usual."""
-        if self.rows is None or not self.usual_rows:
+        if self.rows is None or not self.usual_rows or self.alike < ENOUGH:
             return False
         return not 0.2 <= self.rows / self.usual_rows <= 5
 
@@ -75,6 +81,7 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class _Load:
+    kind: str
     rows: int | None
     seconds: float | None
 
@@ -105,7 +112,7 @@ def _sources() -> Iterable[Any]:
 
 
 def _recent_loads(source_ids: Sequence[int], now: datetime) -> dict[int, list[_Load]]:
-    """The last few successes of each source, the newest first."""
+    """The last few successes of each source and load type, the newest first."""
     rows = (
         EtlTransaction.objects.filter(
             source__in=source_ids,
@@ -115,18 +122,18 @@ def _recent_loads(source_ids: Sequence[int], now: datetime) -> dict[int, list[_L
         .annotate(
             nth=Window(
                 RowNumber(),
-                partition_by=F("source_id"),
+                partition_by=[F("source_id"), F("load_type")],
                 order_by=[F("started_at").desc(), F("id").desc()],
             )
         )
         .filter(nth__lte=USUAL_RUNS)
-        .order_by("source_id", "nth")
-        .values_list("source_id", "rows_loaded", "started_at", "ended_at")
+        .order_by("source_id", "-started_at", "-id")
+        .values_list("source_id", "load_type", "rows_loaded", "started_at", "ended_at")
     )
     loads: dict[int, list[_Load]] = {}
-    for source_id, count, started, ended in rows:
+    for source_id, kind, count, started, ended in rows:
         seconds = (ended - started).total_seconds() if ended else None
-        loads.setdefault(source_id, []).append(_Load(count, seconds))
+        loads.setdefault(source_id, []).append(_Load(kind, count, seconds))
     return loads
 
 
@@ -135,8 +142,10 @@ def _line(
 ) -> SourceLine:
     last_success: datetime | None = source.last_success
     age = now - last_success if last_success else None
-    rows = [load.rows for load in loads[1:] if load.rows is not None]
-    seconds = [load.seconds for load in loads[1:] if load.seconds is not None]
+    # A first load says nothing about the size of an increment.
+    alike = [load for load in loads[1:] if load.kind == loads[0].kind]
+    rows = [load.rows for load in alike if load.rows is not None]
+    seconds = [load.seconds for load in alike if load.seconds is not None]
     return SourceLine(
         source=source,
         state=state_of(source, last_run, age),
@@ -147,6 +156,7 @@ def _line(
         usual_rows=median(rows) if rows else None,
         seconds=loads[0].seconds if loads else None,
         usual_seconds=median(seconds) if seconds else None,
+        alike=len(rows),
     )
 
 

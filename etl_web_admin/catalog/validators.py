@@ -136,6 +136,38 @@ def printable(value: str) -> None:
         raise ValidationError("Control characters (line ends, tabs, …) are not allowed here.")
 
 
+def connect_word(value: str) -> None:
+    """A service name or SID: nothing that would end its place in a connect descriptor."""
+    if re.search(r"[()='\"\\\s]", value):
+        raise ValidationError("Brackets, quotes, blanks, = and \\ are not allowed here.")
+
+
+def connect_folder(value: str) -> None:
+    """A wallet's folder, which becomes part of a connect descriptor: `(x86)` may be in it."""
+    if re.search(r"[='\"]", value):
+        raise ValidationError("Quotes and = are not allowed in the name of this folder.")
+
+
+def connect_descriptor(value: str) -> None:
+    """Empty, or a whole descriptor over TCP or TCPS.
+
+    Not an alias or an address of a file, which the driver would open, and not the BEQ
+    protocol, with which Oracle Client starts the program that the descriptor names.
+    """
+    if not value:
+        return
+    text = re.sub(r"\s+", "", value).upper()
+    if not re.fullmatch(r"\(DESCRIPTION(_LIST)?=.*\)", text):
+        raise ValidationError("This must be a whole descriptor: (DESCRIPTION=…).")
+    if any(unicodedata.category(c) == "Cc" for c in text):
+        raise ValidationError("Control characters are not allowed here.")
+    protocols = set(re.findall(r"\(PROTOCOL=([^()]*)", text))
+    if not protocols or not protocols <= {"TCP", "TCPS"}:
+        raise ValidationError("Each address needs (PROTOCOL=TCP) or (PROTOCOL=TCPS).")
+    if found := re.search(r"\((PROGRAM|ARGV0|ARGS|ENVS|IFILE)=", text):
+        raise ValidationError(f"{found[1]} is not allowed: it names a program or a file.")
+
+
 def session_time_zone(value: str) -> None:
     """`+07:00` or a region such as `Asia/Bangkok`: what ALTER SESSION SET TIME_ZONE takes."""
     if re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -21,7 +21,8 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action
 
 # A spreadsheet takes a cell that begins with one of these for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Excel in East Asian languages takes the full-width forms too.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Admin(ModelAdmin):  # type: ignore[misc]
@@ -65,22 +66,23 @@ class DayRangeFilter(RangeDateFilter):  # type: ignore[misc]
         name = self.parameter_name
         try:
             lower = _midnight(self.used_parameters.get(f"{name}_from"))
-            upper = _midnight(self.used_parameters.get(f"{name}_to"))
-        except ValueError:
+            upper = _midnight(self.used_parameters.get(f"{name}_to"), plus=timedelta(days=1))
+        except (ValueError, OverflowError):
             return None
         if lower:
             queryset = queryset.filter(**{f"{name}__gte": lower})
         if upper:
-            queryset = queryset.filter(**{f"{name}__lt": upper + timedelta(days=1)})
+            queryset = queryset.filter(**{f"{name}__lt": upper})
         return queryset
 
 
-def _midnight(text: str | None) -> datetime | None:
+def _midnight(text: str | None, plus: timedelta = timedelta(0)) -> datetime | None:
     if not text:
         return None
-    return datetime.combine(
-        date.fromisoformat(text), time(0), tzinfo=timezone.get_current_timezone()
-    )
+    day = date.fromisoformat(text) + plus
+    moment = datetime.combine(day, time(0), tzinfo=timezone.get_current_timezone())
+    # The first and the last day of the calendar have no UTC in some zones.
+    return moment.astimezone(UTC)
 
 
 class ReadOnlyAdmin(Admin):
@@ -117,14 +119,15 @@ def one_line(text: str) -> str:
     return format_html('<span class="etl-nowrap">{}</span>', text)
 
 
-def audit(request: HttpRequest, row: Model, what: str) -> None:
-    """Write one line into the history of `row`; `what` never holds a secret."""
+def audit(request: HttpRequest, row: Model | type[Model], what: str) -> None:
+    """Write one line into the history of `row`, or of a whole table; never with a secret."""
     assert request.user.pk is not None
+    table = isinstance(row, type)
     LogEntry.objects.create(
         user_id=request.user.pk,
         content_type_id=ContentType.objects.get_for_model(row).pk,
-        object_id=str(row.pk),
-        object_repr=str(row)[:200],
+        object_id=None if table else str(row.pk),
+        object_repr=str(row._meta.verbose_name if table else row)[:200],
         action_flag=CHANGE,
         change_message=what,
     )

@@ -58,7 +58,7 @@ class OraclePicker(_Base):
         context: dict[str, Any] = {"source": source}
         if request.method == "POST":
             try:
-                (plan,) = etl.ask("plan", source.view)["plans"]
+                (plan,) = etl.ask("plan", etl.named(source))["plans"]
                 context["plan"] = plan_parts(plan)
             except etl.Refusal as refusal:
                 context["refusal"] = refusal

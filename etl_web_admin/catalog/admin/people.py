@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from etl_web_admin.catalog.admin.base import Admin, DayRangeFilter, ReadOnlyAdmin, one_line
 from etl_web_admin.catalog.templatetags.etl import moment
+
+if TYPE_CHECKING:
+    _Base = Admin
+else:
+    _Base = object
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class OnlySuperusers(_Base):
+    """Whoever may change accounts or roles could give himself everything, so superusers do."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers."""
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Superusers."""
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Superusers."""
+        return request.user.is_superuser
+
+
 @admin.register(User)
-class PeopleAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
+class PeopleAdmin(OnlySuperusers, UserAdmin, Admin):  # type: ignore[type-arg]
     """Accounts of the site. Their role is a group: viewer, operator or administrator."""
 
     form = UserChangeForm
@@ -27,6 +52,37 @@ class PeopleAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
     list_display = ("username", "email", "roles", "is_active", "is_superuser", "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
     list_fullwidth = False
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": (("first_name", "last_name"), "email")}),
+        ("Access", {"fields": ("groups", ("is_active", "is_superuser"))}),
+        ("Dates", {"fields": (("last_login", "date_joined"),)}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),
+    )
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> ModelMultipleChoiceField | None:  # type: ignore[type-arg]
+        """The roles as boxes to tick."""
+        if db_field.name == "groups":
+            return ModelMultipleChoiceField(
+                Group.objects.order_by("name"),
+                required=False,
+                label="Roles",
+                widget=UnfoldAdminCheckboxSelectMultiple,
+                help_text="viewer looks; operator also runs, stops and acknowledges; "
+                "administrator also configures and purges.",
+            )
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Every account is for this site, the only one there is: Django calls that staff."""
+        obj.is_staff = True
+        super().save_model(request, obj, form, change)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """With the groups, in two queries for the whole list."""
@@ -40,7 +96,7 @@ class PeopleAdmin(UserAdmin, Admin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, Admin):
+class RoleAdmin(OnlySuperusers, GroupAdmin, Admin):
     """Roles. Three come with the site."""
 
     list_fullwidth = False

@@ -204,8 +204,8 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
     @admin.action(description="Run now", permissions=["run"])
     def run_chosen(self, request: HttpRequest, rows: QuerySet[DataSource]) -> None:
         """One process loads all chosen views, in load order."""
-        chosen = list(rows.order_by("load_order", "view"))
-        running.start(request, chosen, ["run", *(source.view for source in chosen)])
+        chosen = list(rows.select_related("store").order_by("load_order", "view"))
+        running.start(request, chosen, ["run", *map(etl.named, chosen)])
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, rows: QuerySet[DataSource]) -> None:
@@ -239,7 +239,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         form = posted(RunForm, request)
         if request.method == "POST" and form.is_valid():
             assert isinstance(form, RunForm)
-            return running.start(request, [source], form.arguments(source.view))
+            return running.start(request, [source], form.arguments(etl.named(source)))
         return self.confirm(
             request,
             title=f"Load {source.view}",
@@ -279,7 +279,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
     ) -> HttpResponse:
         before = source.watermark
         try:
-            etl.ask(*form.arguments(source.view))
+            etl.ask(*form.arguments(etl.named(source)))
         except etl.Refusal as refusal:
             messages.error(request, f"{refusal.message} {refusal.action}")
         else:

@@ -158,8 +158,9 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Everything that is known of one run."""
         row = self.get_object(request, object_id)
-        more = self._facts(request, row) if row and self.has_view_permission(request, row) else {}
-        context = {**(extra_context or {}), **more}
+        context = dict(extra_context or {})
+        if row and self.has_view_permission(request, row):
+            context |= {**self._facts(request, row), "plan": plan_parts(row.plan)}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
@@ -169,7 +170,6 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
             "title": row.source.view,
             "colour": COLOURS[RunStatus(row.status)],
             "steps": _steps(row),
-            "plan": plan_parts(row.plan),
             "errors_of_run": row.errors.defer("traceback").order_by("-created_at"),
             "may_run": request.user.has_perm("catalog.run_datasource"),
             "took": (row.ended_at or timezone.now()) - row.started_at,
@@ -229,10 +229,10 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
             before = timezone.now() - timedelta(days=form.cleaned_data["days"])
             if "confirmed" in request.POST:
                 gone = history.purge(before)
-                messages.success(
-                    request,
-                    f"{gone.transactions:,} transactions and {gone.errors:,} errors were deleted.",
-                )
+                told = f"{gone.transactions:,} transactions and {gone.errors:,} errors were deleted"
+                days = form.cleaned_data["days"]
+                audit(request, EtlTransaction, f"{told}: older than {days} days.")
+                messages.success(request, f"{told}.")
                 return HttpResponseRedirect(reverse("admin:catalog_etltransaction_changelist"))
             found = history.count(before)
         return self.confirm(

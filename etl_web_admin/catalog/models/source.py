@@ -25,6 +25,7 @@ from etl_web_admin.catalog.models.choices import (
 from etl_web_admin.catalog.models.store import DataStore
 
 ZERO = timedelta(0)
+MAX_SPAN = timedelta(days=3653)
 HAS_KEYS = Q(key_columns__0__isnull=False)
 
 
@@ -281,7 +282,12 @@ class DataSource(models.Model):
         super().clean_fields(exclude=exclude)
 
     def clean(self) -> None:
-        """Check what no constraint can: the two lists that must not contradict each other."""
+        """Check what no constraint can: spans that no column holds, lists that contradict."""
+        spans = ("overlap", "safety_lag", "expected_every")
+        values = {name: getattr(self, name) for name in spans}
+        long = [n for n, v in values.items() if isinstance(v, timedelta) and abs(v) > MAX_SPAN]
+        if long:
+            raise ValidationError(dict.fromkeys(long, "This is longer than ten years."))
         overridden = set(self.column_types) if isinstance(self.column_types, dict) else set()
         dates = self.date_columns if isinstance(self.date_columns, list) else []
         both = sorted(overridden.intersection(dates))

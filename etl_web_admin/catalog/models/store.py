@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -130,6 +131,23 @@ class DataStore(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """What goes into a connect string must not become more of it than a value."""
+        checks = {
+            "service_name": validators.connect_word,
+            "sid": validators.connect_word,
+            "descriptor": validators.connect_descriptor,
+            "wallet_location": validators.connect_folder,
+        }
+        faults: dict[str, ValidationError] = {}
+        for name, check in checks.items():
+            try:
+                check(getattr(self, name))
+            except ValidationError as error:
+                faults[name] = error
+        if faults:
+            raise ValidationError(faults)
 
     def __repr__(self) -> str:
         return f"<DataStore {self.name}>"

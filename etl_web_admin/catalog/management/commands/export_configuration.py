@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from etl_web_admin.catalog import exchange
 
@@ -17,8 +17,13 @@ class Command(BaseCommand):
     help = "Export data stores and data sources, without passwords and watermarks."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """One argument: the file."""
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        options["file"].write_text(exchange.export(), encoding="utf-8")
+        """Raise CommandError when the file cannot be written."""
+        try:
+            options["file"].write_text(exchange.export(), encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be written: {error.strerror}") from error
         self.stdout.write(f"Written: {options['file']}")

@@ -18,11 +18,16 @@ class Command(BaseCommand):
     help = "Import data stores and data sources from an exported file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """One argument: the file."""
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Raise CommandError, with every fault, when the file is not taken."""
         try:
-            outcome = exchange.load(options["file"].read_text(encoding="utf-8"))
+            # A file that an editor on Windows has saved may begin with a byte order mark.
+            outcome = exchange.load(options["file"].read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{options['file']} is not UTF-8 text: {error}") from error
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}") from error
         except ValidationError as error:

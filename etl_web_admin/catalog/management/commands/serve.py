@@ -42,4 +42,16 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{settings.SITE_NAME} answers at {address}/")
         self.stdout.flush()
-        serve(application, host=host, port=port, threads=8, ident="")
+        serve(application, host=host, port=port, threads=8, ident="", **_behind_proxy())
+
+
+def _behind_proxy() -> dict[str, Any]:
+    """Behind TLS the proxy says who asked and how; waitress drops both unless told."""
+    if not settings.HTTPS:
+        return {}
+    # Whoever reaches the port is taken for the proxy; bind it where only the proxy can.
+    return {
+        "trusted_proxy": "*",
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+        "clear_untrusted_proxy_headers": True,
+    }

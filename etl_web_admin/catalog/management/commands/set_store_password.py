@@ -10,6 +10,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from etl_web_admin.catalog.models import DataStore
@@ -21,16 +22,22 @@ class Command(BaseCommand):
     help = "Set the password of a data store; it is read from a prompt or standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """One argument: the name of the store."""
         parser.add_argument("store")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Raise CommandError for an unknown store, no password or no key to encrypt it with."""
         store = DataStore.objects.filter(name=options["store"]).first()
         if store is None:
             raise CommandError(f"There is no data store named {options['store']!r}.")
         store.password = _asked()
         if not store.password:
             raise CommandError("The password is empty; nothing was changed.")
-        store.save(update_fields=["password"])
+        try:
+            store.save(update_fields=["password"])
+        except ImproperlyConfigured as error:
+            # `from None`: a traceback would go through the password's own frame.
+            raise CommandError(str(error)) from None
         self.stdout.write(f"The password of {store.name} is set.")
 
 

@@ -28,14 +28,34 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // Pieces of page that refresh: data-poll="address", until they contain data-poll-until.
   for (const box of document.querySelectorAll("[data-poll]")) {
+    let missed = 0;
+    const refresh = async () => {
+      // A session that has ended answers with a redirect to the login page: an error here.
+      const answer = await fetch(box.dataset.poll, { redirect: "error" });
+      if (!answer.ok) throw new Error(answer.status);
+      const text = await answer.text();
+      const focused = box.contains(document.activeElement) && document.activeElement.getAttribute("href");
+      box.innerHTML = text;
+      const same = focused && box.querySelector(`a[href="${CSS.escape(focused)}"]`);
+      if (same) same.focus({ preventScroll: true });
+    };
+    // Old figures must not look like those of this moment.
+    const tell = () => {
+      if (box.querySelector(".etl-stale")) return;
+      const told = note("danger", "This page does not refresh any more: what it shows is old.",
+        "The site does not answer, or your session has ended. Reload the page.");
+      told.classList.add("etl-stale");
+      told.setAttribute("role", "alert");
+      box.prepend(told);
+    };
     const again = async () => {
       if (!document.hidden) {
         try {
-          const answer = await fetch(box.dataset.poll, { redirect: "error" });
-          const inside = box.contains(document.activeElement);
-          if (answer.ok && !inside) box.innerHTML = await answer.text();
+          await refresh();
+          missed = 0;
         } catch (error) {
-          // The server is away for a moment; the next round asks again.
+          missed += 1;
+          if (missed > 1) tell();
         }
       }
       const until = box.dataset.pollUntil;
