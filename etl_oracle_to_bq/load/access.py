@@ -6,12 +6,17 @@ import google.auth
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud import bigquery
+from google.cloud.bigquery import client as client_module
 from google.oauth2 import service_account
 
 from etl_oracle_to_bq.errors import ConfigError
 from etl_oracle_to_bq.load.answers import WarehouseSettings
 from etl_oracle_to_bq.load.failures import translated
 
+# The client holds one chunk of each upload in memory, some of the time twice; its own choice of
+# 100 MiB can only be changed here. It must be a multiple of 256 KiB.
+UPLOAD_CHUNK_BYTES = 8 * 1024 * 1024
+client_module._DEFAULT_CHUNKSIZE = UPLOAD_CHUNK_BYTES
 SCOPES = ("https://www.googleapis.com/auth/bigquery",)
 
 
