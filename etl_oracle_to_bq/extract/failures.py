@@ -18,6 +18,7 @@ CANNOT_CONNECT = "DPY-6005"
 UNKNOWN_HOST = "ORA-12545"
 NO_LISTENER = "ORA-12541"
 NO_ANSWER = "ORA-12170"
+RECURSIVE = "ORA-00604"
 BAD_CERTIFICATE = "tls-certificate"
 SHORTEST_SECRET = 4
 
@@ -50,11 +51,15 @@ def code_of(error: BaseException) -> str:
     """The most telling code: an ORA code in the text, a nested DPY code, or the driver's own.
 
     "Cannot connect" (DPY-6005) and "connection closed" (DPY-4011) carry their reason on a
-    later line, the listener's refusals as "Similar to ORA-nnnnn".
+    later line, the listener's refusals as "Similar to ORA-nnnnn", and ORA-00604 names the
+    error of the statement inside the database that failed.
     """
     if isinstance(error, OSError):
         return _network_code(error)
     full = str(getattr(error.args[0] if error.args else None, "full_code", "")) or CONNECTION_LOST
+    if full == RECURSIVE:
+        deeper = [code for code in re.findall(r"ORA-\d{5}", str(error)) if code != full]
+        return str(deeper[0]) if deeper else full
     named = re.search(r"ORA-\d{5}", str(error))
     if full.startswith("DPY-") and named:
         return named.group()
