@@ -147,6 +147,9 @@ class Watermark:
     scope: str
 
 
+_ONE_ROW_A_KEY = {WriteDisposition.MERGE, WriteDisposition.REPLACE_WINDOW}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One Oracle view and how it is loaded."""
@@ -187,8 +190,18 @@ class Source:
 
     @property
     def scope(self) -> str:
-        """What a watermark of this source belongs to: change one part and it is another's."""
-        return f"{self.store.id}:{self.view}|{self.incremental_column}|{self.dataset}.{self.target}"
+        """What a watermark of this source belongs to: change one part and it is another's.
+
+        The first load date decides which rows the target has at all, and a target that held
+        several rows of a key does not become one with one row a key by what is merged into it.
+        """
+        parts = [f"{self.store.id}:{self.view}", self.incremental_column]
+        if self.first_load_date:
+            column = self.first_load_column or self.incremental_column
+            parts.append(f"{column} from {self.first_load_date}")
+        if self.write_disposition in _ONE_ROW_A_KEY and self.key_columns:
+            parts.append(f"one row a {', '.join(self.key_columns)}")
+        return "|".join([*parts, f"{self.dataset}.{self.target}"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -450,7 +450,8 @@ class _Run:
         status = RunStatus.SUCCEEDED if counts.staged else RunStatus.NO_ROWS
         jobs: tuple[str, ...] = ()
         if counts.staged and plan.keys and plan.commit is not CommitMethod.COPY_APPEND:
-            warehouse.check_keys(staging, plan.keys, plan.incremental)
+            every = plan.commit is CommitMethod.INSERT_NEW
+            warehouse.check_keys(staging, plan.keys, plan.incremental, every_version=every)
         self._prepare_target(plan)
         if counts.staged or plan.commit not in NOTHING_TO_COMMIT:
             jobs = self._committed(plan, staging)

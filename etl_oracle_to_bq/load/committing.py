@@ -29,7 +29,7 @@ from etl_oracle_to_bq.load.answers import (
 from etl_oracle_to_bq.load.failures import translated
 from etl_oracle_to_bq.load.jobs import Job, Jobs, is_fence, statistics
 from etl_oracle_to_bq.load.tables import missing_labels
-from etl_oracle_to_bq.model import CommitMethod, PartitionType, Plan, Table
+from etl_oracle_to_bq.model import CommitMethod, LoadType, PartitionType, Plan, Table
 
 _COPIES = {
     CommitMethod.COPY_APPEND: bigquery.WriteDisposition.WRITE_APPEND,
@@ -151,6 +151,8 @@ def _sql(jobs: Jobs, plan: Plan, staging: Table, labels: dict[str, str]) -> str:
         return sql.insert_new(parts)
     if plan.commit is CommitMethod.MERGE:
         return sql.merge(parts)
+    if parts.keys and plan.load_type in {LoadType.FIRST, LoadType.FULL}:
+        return sql.replace_all(parts, sql.window_filter(plan))
     return sql.replace_window(parts, sql.window_filter(plan))
 
 

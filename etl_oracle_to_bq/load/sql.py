@@ -230,11 +230,10 @@ def replace_window(parts: Merge, window: str) -> str:
     Each clause about T carries its own constants, because those of ON alone do not prune
     when rows without a match matter too (docs/using-dml-with-partitioned-tables).
     """
+    source, on, matched = _newest(parts), "FALSE", ""
     if parts.keys:
-        source, on = _newest(parts), _and(_same_keys(parts.keys), parts.pruning)
+        on = _and(_same_keys(parts.keys), parts.pruning)
         matched = _when_matched(parts, parts.pruning)
-    else:
-        source, on, matched = parts.staging, "FALSE", ""
     return (
         f"MERGE INTO {parts.target} AS T\n"
         f"USING {source} AS S\n"
@@ -242,6 +241,27 @@ def replace_window(parts: Merge, window: str) -> str:
         f"{matched}"
         f"\nWHEN NOT MATCHED BY SOURCE AND {window} THEN\n  DELETE"
         f"{_when_not_matched(parts)}"
+    )
+
+
+def replace_all(parts: Merge, window: str) -> str:
+    """Like `replace_window` with keys, for a target that may have a key more than once.
+
+    An update would leave each of those rows. Here the rows of staged keys, wherever they are,
+    and all rows of the window are deleted, and the staged rows inserted: each staged row comes
+    twice, once to be found by its key and once to be inserted.
+    """
+    columns = ", ".join(f"N.{quoted(column)}" for column in parts.columns)
+    return (
+        f"MERGE INTO {parts.target} AS T\n"
+        f"USING (\n"
+        f"  SELECT {columns}, etl_old\n"
+        f"  FROM {_newest(parts)} AS N CROSS JOIN UNNEST([TRUE, FALSE]) AS etl_old\n"
+        f") AS S\n"
+        f"ON {_and(_same_keys(parts.keys) + ' AND S.etl_old', parts.pruning)}\n"
+        f"{_and('WHEN MATCHED', parts.pruning)} THEN\n  DELETE\n"
+        f"WHEN NOT MATCHED BY SOURCE AND {window} THEN\n  DELETE"
+        f"{_when_not_matched(parts, 'NOT S.etl_old')}"
     )
 
 
@@ -270,15 +290,19 @@ def insert_new(parts: Merge) -> str:
     )
 
 
-def faulty_keys(staging: str, keys: Sequence[str], incremental: str, most: int) -> str:
+def faulty_keys(
+    staging: str, keys: Sequence[str], incremental: str, most: int, *, every_version: bool = False
+) -> str:
     """Up to `most` keys that are NULL or occur twice among the newest versions.
 
-    Columns of the answer: the keys, then `etl_rows`, the number of rows; NULL keys first.
+    `every_version` asks for keys that occur twice in any version. Columns of the answer: the
+    keys, then `etl_rows`, the number of rows; NULL keys first.
     """
     names = _names(keys)
     null = " OR ".join(f"{quoted(key)} IS NULL" for key in keys)
-    newest = f"SELECT {names} FROM {staging}"
-    if incremental:
+    versions = f"{names}, {quoted(incremental)}" if every_version and incremental else names
+    newest = f"SELECT {versions} FROM {staging}"
+    if incremental and not every_version:
         newest += (
             f" WHERE TRUE QUALIFY RANK() OVER (PARTITION BY {names}"
             f" ORDER BY {quoted(incremental)} DESC NULLS LAST) = 1"
@@ -286,7 +310,7 @@ def faulty_keys(staging: str, keys: Sequence[str], incremental: str, most: int) 
     return (
         f"SELECT {names}, COUNT(*) AS etl_rows\n"
         f"FROM ({newest}) AS N\n"
-        f"GROUP BY {names}\n"
+        f"GROUP BY {versions}\n"
         f"HAVING COUNT(*) > 1 OR {null}\n"
         f"ORDER BY IF({null}, 0, 1)\n"
         f"LIMIT {most}"
@@ -380,9 +404,9 @@ def _and(first: str, second: str) -> str:
 
 
 def _newest(parts: Merge) -> str:
-    """The staged rows, one per key. Without an incremental column nothing tells two rows of
-    one key apart: `check_keys` has refused them, and none is picked here."""
-    if not parts.incremental:
+    """The staged rows, one per key, or all of them without keys. Without an incremental column
+    nothing tells two rows of one key apart: `check_keys` has refused them, none is picked."""
+    if not (parts.keys and parts.incremental):
         return parts.staging
     keys = ", ".join(f"N.{quoted(key)}" for key in parts.keys)
     return (
@@ -405,6 +429,7 @@ def _when_matched(parts: Merge, pruning: str = "") -> str:
     return f"\n{when} THEN\n  UPDATE SET {updates}" if updates else ""
 
 
-def _when_not_matched(parts: Merge) -> str:
+def _when_not_matched(parts: Merge, condition: str = "") -> str:
     values = ", ".join(f"S.{quoted(column)}" for column in parts.columns)
-    return f"\nWHEN NOT MATCHED THEN\n  INSERT ({_names(parts.columns)}) VALUES ({values})"
+    when = _and("WHEN NOT MATCHED", condition)
+    return f"\n{when} THEN\n  INSERT ({_names(parts.columns)}) VALUES ({values})"

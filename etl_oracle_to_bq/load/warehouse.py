@@ -244,14 +244,19 @@ class Warehouse:
         text = f"SELECT COUNT(*) AS n FROM {self._quoted(staging)}"
         return int(self._rows(text, staging, "counting")[0]["n"])
 
-    def check_keys(self, staging: Table, keys: Sequence[str], incremental: str) -> None:
+    def check_keys(
+        self, staging: Table, keys: Sequence[str], incremental: str, *, every_version: bool = False
+    ) -> None:
         """Refuse staged rows that a key does not tell apart.
 
         Raises StageError `null-keys`, or `duplicate-keys` when two rows of the newest version
-        of a key exist, naming up to five keys. An empty `incremental` means one version.
+        of a key exist (of any version with `every_version`), naming up to five keys. An empty
+        `incremental` means one version.
         """
         names = [sql.field_of(staging, key).name for key in keys]
-        text = sql.faulty_keys(self._quoted(staging), names, incremental, KEYS_SHOWN)
+        text = sql.faulty_keys(
+            self._quoted(staging), names, incremental, KEYS_SHOWN, every_version=every_version
+        )
         faulty = [
             tuple(row[name] for name in names) for row in self._rows(text, staging, "checking")
         ]

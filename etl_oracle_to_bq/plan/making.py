@@ -25,8 +25,10 @@ from etl_oracle_to_bq.plan import query as sql
 from etl_oracle_to_bq.plan.rules import (
     problems,
     refuse_layout,
+    refuse_missing_target,
     refuse_other_scope,
     refuse_second_first,
+    refuse_watermark_ahead,
 )
 from etl_oracle_to_bq.plan.target import (
     named,
@@ -59,13 +61,15 @@ def make(
     UTC clock at `moment`. Show `probe`'s counts to `probe_verdict` before the rows move.
 
     Raises ConfigError (every problem of the configuration at once; `watermark-scope`,
-    `foreign-target`, `target-not-empty`) and SchemaMismatch (every difference at once).
+    `foreign-target`, `target-missing`, `target-not-empty`, `watermark-ahead`) and SchemaMismatch (every difference at once).
     """
     raise_problems(problems(source, view, request), source.view)
     refuse_other_scope(source, request)
     if existing is not None:
         refuse_foreign(source, existing)
+    refuse_missing_target(source, existing, request)
     refuse_second_first(source, existing, request)
+    refuse_watermark_ahead(source, moment, load_type(source, request))
     layout = _lay_out(source, view, existing)
     columns = _Columns.of(source, view, layout.columns)
     rows = choose_rows(source, view, moment, request, columns.incremental, columns.first)
@@ -211,6 +215,10 @@ def _warnings(source: Source, kind: LoadType, rows: Rows, target: Table) -> list
         warnings.append("Rows of this window that the target already has will be there twice.")
     if kind is LoadType.FULL and keyless_append(source) and target.rows:
         warnings.append(f"The {target.rows:,} rows of the target are replaced.")
+    if kind is LoadType.INCREMENTAL and target.rows == 0:
+        warnings.append("The target is empty; what lies before the watermark is not in it.")
+    if target.partition_expiration_days != source.partition_expiration_days:
+        warnings.append("The target's partition expiration differs and stays as it is.")
     if target.require_partition_filter != source.require_partition_filter:
         warnings.append("The target's partition filter setting differs and stays as it is.")
     return warnings

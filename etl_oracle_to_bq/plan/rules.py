@@ -8,6 +8,8 @@ from datetime import timedelta
 from etl_oracle_to_bq.errors import ConfigError
 from etl_oracle_to_bq.model import (
     LoadMode,
+    LoadType,
+    Moment,
     OracleView,
     PlannedColumn,
     Request,
@@ -18,6 +20,8 @@ from etl_oracle_to_bq.model import (
 from etl_oracle_to_bq.plan.query import clock_of
 from etl_oracle_to_bq.plan.target import table_problems
 from etl_oracle_to_bq.schema import Problem, column_problems, find_column, raise_problems
+
+A_DAY = timedelta(days=1)
 
 
 def problems(source: Source, view: OracleView, request: Request) -> list[Problem]:
@@ -42,9 +46,11 @@ def refuse_other_scope(source: Source, request: Request) -> None:
     """Raise ConfigError `watermark-scope` when the watermark is another configuration's.
 
     A full load asked for by name is let through: it reads everything and sets a new one.
+    So does *replace* at each run.
     """
     mark = source.watermark
-    if mark is None or mark.scope == source.scope or request.full:
+    everything = request.full or source.write_disposition is WriteDisposition.REPLACE
+    if mark is None or mark.scope == source.scope or everything:
         return
     raise ConfigError(
         f"{source.view}: the watermark {mark.value.isoformat(sep=' ')} belongs to "
@@ -66,6 +72,39 @@ def refuse_second_first(source: Source, existing: Table | None, request: Request
             f"{source.view}: {existing.path} already has {existing.rows:,} rows, and without a "
             f"watermark or key columns this load would add every row again.",
             code="target-not-empty",
+            view=source.view,
+            step="plan",
+        )
+
+
+def refuse_missing_target(source: Source, existing: Table | None, request: Request) -> None:
+    """Raise ConfigError `target-missing` when a window would be loaded into a new, empty table.
+
+    What lies before the watermark would be missing from it, and nothing would say so.
+    """
+    everything = request.full or source.write_disposition is WriteDisposition.REPLACE
+    if existing is None and source.watermark is not None and not everything:
+        raise ConfigError(
+            f"{source.view}: the target {source.dataset}.{source.target} does not exist, although "
+            f"rows up to {source.watermark.value.isoformat(sep=' ')} were loaded into it.",
+            code="target-missing",
+            view=source.view,
+            step="plan",
+        )
+
+
+def refuse_watermark_ahead(source: Source, moment: Moment, kind: LoadType) -> None:
+    """Raise ConfigError `watermark-ahead` when increments would skip rows until it is reached.
+
+    A day ahead is more than any clock is set back for daylight saving or moved between zones.
+    """
+    mark = source.watermark
+    if kind is LoadType.INCREMENTAL and mark and mark.value > moment.server + A_DAY:
+        raise ConfigError(
+            f"{source.view}: the watermark {mark.value.isoformat(sep=' ')} is ahead of Oracle's "
+            f"clock, {moment.server.isoformat(sep=' ')}: what changes until then would never be "
+            "loaded.",
+            code="watermark-ahead",
             view=source.view,
             step="plan",
         )

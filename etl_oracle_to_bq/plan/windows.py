@@ -184,8 +184,24 @@ def _increment(source: Source, column: PlannedColumn, upper: datetime) -> Rows:
     until = upper
     if _by_date(source, column):
         lower, until = whole_days(lower, upper)
-    rows = _between(column, lower, until, upper, max(mark, upper))
+    watermark = max(mark, upper)
+    if _open_above(source, LoadType.INCREMENTAL):
+        predicate = bound(column.source, ">=", LOWER, lower)
+        window = Window(column.name, _clock(column.source), lower, None)
+        return Rows(predicate, window, upper, watermark, warnings)
+    rows = _between(column, lower, until, upper, watermark)
     return Rows(rows.predicate, rows.window, rows.upper, rows.watermark, warnings)
+
+
+def _open_above(source: Source, kind: LoadType) -> bool:
+    """True when an increment takes what lies after its upper bound, too.
+
+    A row of a window that is replaced may have been changed within the safety lag. It is
+    deleted under its old stamp, so it has to come along, or it is missing until the next run.
+    """
+    return (
+        kind is LoadType.INCREMENTAL and source.write_disposition is WriteDisposition.REPLACE_WINDOW
+    )
 
 
 def _piece(
@@ -199,6 +215,8 @@ def _piece(
     oracle = column.source
     if upper is None and keyless_append(source):
         upper = piece.end
+    if upper == piece.end and _open_above(source, piece.load_type):
+        upper = None
     if _by_date(source, column):
         lower, upper = lower and midnight(lower), upper and _midnight_after(upper)
     predicate = Predicate()

@@ -63,6 +63,9 @@ def marked(value: str, **settings: object) -> Source:
 
 
 def make(configured: Source, request: Request | None = None, existing: Table | None = None) -> Plan:
+    """The plan; a source with a watermark has its target, unless another is given."""
+    if existing is None and configured.watermark is not None:
+        existing = owned(configured)
     return planning.make(configured, VIEW, MOMENT, existing, request or Request())
 
 
