@@ -151,7 +151,7 @@ def _gave_up(error: api.RetryError, doing: str) -> DestinationError:
 
 
 def _answered(error: api.GoogleAPICallError, doing: str) -> DestinationError:
-    reason = _reason(error)
+    reason = reason_of(error)
     message = f"While {doing}: BigQuery says {_clean(_message(error))} ({reason})"
     status = error.code or 0
     if reason in TRANSIENT_REASONS or status in (408, 429) or status >= 500:
@@ -159,7 +159,8 @@ def _answered(error: api.GoogleAPICallError, doing: str) -> DestinationError:
     return DestinationError(message, code=reason)
 
 
-def _reason(error: api.GoogleAPICallError) -> str:
+def reason_of(error: api.GoogleAPICallError) -> str:
+    """BigQuery's own reason, or the usual one of the status."""
     first = error.errors[0] if error.errors else None
     if isinstance(first, Mapping) and first.get("reason"):
         return str(first["reason"])

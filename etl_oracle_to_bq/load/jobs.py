@@ -25,7 +25,13 @@ from google.cloud.bigquery.job import CopyJob, LoadJob, QueryJob
 
 from etl_oracle_to_bq.errors import Busy, DestinationUnavailable
 from etl_oracle_to_bq.load.answers import FENCE_LABEL, RUN_LABEL, WarehouseSettings
-from etl_oracle_to_bq.load.failures import job_failure, translated, worth_repeating
+from etl_oracle_to_bq.load.failures import (
+    TRANSIENT_REASONS,
+    job_failure,
+    reason_of,
+    translated,
+    worth_repeating,
+)
 
 log = logging.getLogger(__name__)
 
@@ -230,11 +236,13 @@ def _worth_sending_again(error: BaseException) -> bool:
 
     The last request of an upload answers 404 or 410 when its session is over: the answer was
     lost, or the session expired (docs/reference/api-uploads). A 404 about a table or dataset
-    is an answer. A line that broke while a body was sent is repeated on the same session
+    is an answer. A rate limit told by a 403 is repeated everywhere but in uploads. A line that broke while a body was sent is repeated on the same session
     only, so a new one is worth a try.
     """
     if isinstance(error, api.NotFound):
         return not any(f"Not found: {thing}" in str(error) for thing in ("Table", "Dataset"))
+    if isinstance(error, api.Forbidden):
+        return reason_of(error) in TRANSIENT_REASONS
     if isinstance(error, api.GoogleAPICallError):
         return error.code == http.client.GONE
     return isinstance(error, requests.exceptions.RequestException | ConnectionError) and not (
