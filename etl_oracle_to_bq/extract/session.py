@@ -180,7 +180,7 @@ class OracleSession:
         """The rows of a query as batches with the types of `fetch_schema`, by position.
 
         At most `batch_size` rows each, fewer where rows are wide or hold LOBs, so that a
-        batch stays near 32 MiB. No batch is empty. Raises SourceError, SourceUnavailable,
+        batch stays near 8 MiB. No batch is empty. Raises SourceError, SourceUnavailable,
         StageError `value-does-not-fit` (column, and a SELECT that finds the rows) or
         `bad-dates`.
         """

@@ -213,7 +213,7 @@ def test_lobs_come_in_batches_that_stay_small(
     assert max(batch.num_rows for batch in batches) == MOST_LOB_ROWS
     # After one batch of surprise the size follows what was measured.
     large = [batch.nbytes for batch in batches if batch.nbytes > 1024 * 1024]
-    assert len(large) == 3
+    assert len(large) > 2
     assert max(large) <= 128 * 410 * 1024
     assert sorted(large)[-2] <= BATCH_BYTES * 1.1
     assert pa.chunked_array([batch.column(0) for batch in batches]).to_pylist() == texts.to_pylist()
