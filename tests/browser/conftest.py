@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,19 +100,6 @@ class Site:
         )
         assert done.returncode == 0, done.stderr
 
-    def make_dataset(self, name: str) -> None:
-        """A dataset in the emulator."""
-        emulator, project = self.sandbox.env()["BIGQUERY_EMULATOR_HOST"], self.sandbox.bigquery
-        assert project is not None
-        body = {"datasetReference": {"projectId": project.project, "datasetId": name}}
-        request = urllib.request.Request(
-            f"{emulator}/bigquery/v2/projects/{project.project}/datasets",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30):
-            pass
-
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
@@ -154,7 +139,6 @@ def site(
         sandbox,
     )
     running.start()
-    running.make_dataset("finance")
     yield running
     running.stop()
 

@@ -60,7 +60,7 @@ def test_from_nothing_to_a_load(watched: Watched, site: Site) -> None:
     choose(page, "view from Oracle", VIEW)
     expect(page.locator("#oracle-answer")).to_contain_text("columns of")
     assert page.input_value("#id_view") == VIEW
-    page.fill("#id_bigquery_dataset", "finance")
+    page.fill("#id_bigquery_dataset", "browser")
     choose(page, "add to key_columns", "CUSTOMER_TRX_ID")
     page.click("text=Check keys for uniqueness")
     expect(page.locator("#oracle-answer")).to_contain_text("do not name every row")
