@@ -1,9 +1,11 @@
 """An ERP that these tests may change, and an installation for each of them.
 
-    erp       an Oracle stand-in of this ring's own; its tables may be changed
-    oracle    ERP's own account in it
-    house     a fresh copy of an installation that knows the nine views, in a dataset of its own
-    new_house the same, made on demand, with settings or another sandbox
+    erp        an Oracle stand-in of this ring's own; its tables may be changed
+    oracle     ERP's own account in it
+    house      a fresh copy of an installation that knows the nine views, in a dataset of its own
+    new_house  the same, made on demand, with settings
+
+Faults of the ERP are cleared after every test.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Data that nobody here chose: every type with extreme values, a wide file from outside, odd dates."""
 
+# ruff: noqa: DTZ001  A DATE of Oracle and a DATETIME of BigQuery have no zone.
+
 from __future__ import annotations
 
 import decimal
@@ -149,9 +151,13 @@ def test_a_wide_file_from_outside(
         "unsigned": pa.array([2**64 - 1, 0, 1, 2, None] * 5, pa.uint64()),
         "money": pa.array([decimal.Decimal("-0.01"), None] * 12 + [decimal.Decimal(3)]),
         "ratio": pa.array([0.1, float("nan"), float("inf"), -0.0, None] * 5),
-        "day": pa.array([date(1899, 12, 31), date(9999, 12, 31), None, date(2024, 2, 29)] * 6 + [None]),
+        "day": pa.array(
+            [date(1899, 12, 31), date(9999, 12, 31), None, date(2024, 2, 29)] * 6 + [None]
+        ),
         "when": pa.array([datetime(2024, 2, 29, 23, 59, 59, 999_999)] * rows, pa.timestamp("us")),
-        "zoned": pa.array([datetime(2024, 3, 31, 1, 30)] * rows, pa.timestamp("ms", "Europe/Berlin")),
+        "zoned": pa.array(
+            [datetime(2024, 3, 31, 1, 30)] * rows, pa.timestamp("ms", "Europe/Berlin")
+        ),
         "clock": pa.array([time(23, 59, 59), None] * 12 + [time(0)], pa.time64("us")),
         "code": pa.array(["A", "ข", None, "", '"quoted"'] * 5).dictionary_encode(),
         "list": pa.array([[1, 2], [], None, [3], [None]] * 5),
@@ -223,7 +229,10 @@ def test_dates_before_christ_become_null_and_are_counted(
 def test_a_value_that_does_not_fit_stops_the_run(oracle: Oracle, outside: House) -> None:
     name = f"HUGE_{next(_numbers)}"
     oracle.table(
-        name, {"ID": "NUMBER(5)", "AMOUNT": "NUMBER", "QTY": "NUMBER(20,0)"}, "1, 1E29, 1", "2, 5, 2"
+        name,
+        {"ID": "NUMBER(5)", "AMOUNT": "NUMBER", "QTY": "NUMBER(20,0)"},
+        "1, 1E29, 1",
+        "2, 5, 2",
     )
     outside.add({"view": f"ERP.{name}", "write_disposition": "replace"}, store=STORE)
     message = outside.fails(name, 5, "value-does-not-fit")

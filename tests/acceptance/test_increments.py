@@ -89,7 +89,10 @@ class Scene:
         chapter = Chapter({}, {}, {}, {}, told)
         for letter in STAMPS:
             chapter.ledger[letter] = Counter(
-                {(int(row[2]), row[0]): n for row, n in self.oracle.rows(f"LEDGER_{letter}").items()}
+                {
+                    (int(row[2]), row[0]): n
+                    for row, n in self.oracle.rows(f"LEDGER_{letter}").items()
+                }
             )
         for view in views():
             chapter.targets[view] = self.amounts(view.lower())
@@ -132,9 +135,7 @@ def source(view: str) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def scene(erp: Sandbox, new_house: NewHouse) -> Iterator[Scene]:
     clock = Clock()
-    with Sandbox(
-        100, bigquery=False, reader_password=erp.reader_password, clock=clock
-    ) as sandbox:
+    with Sandbox(100, bigquery=False, reader_password=erp.reader_password, clock=clock) as sandbox:
         oracle = Oracle(sandbox)
         for letter, (kind, _) in STAMPS.items():
             columns = {"ID": "NUMBER(10)", "AMOUNT": "NUMBER(12,2)", "POSTED": "DATE"}

@@ -56,9 +56,7 @@ def test_a_view_that_oracle_does_not_have(house: House) -> None:
 
 
 def test_a_view_that_is_not_granted(house: House) -> None:
-    house.add(
-        {"view": "ERP.GL_CODE_COMBINATIONS", "write_disposition": "replace"}, store=STORE
-    )
+    house.add({"view": "ERP.GL_CODE_COMBINATIONS", "write_disposition": "replace"}, store=STORE)
     assert "READ on it is not granted" in house.fails("GL_CODE_COMBINATIONS", 2, "unknown-view")
 
 

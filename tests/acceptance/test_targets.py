@@ -162,9 +162,7 @@ def test_a_wider_type_of_the_target_stands(oracle: Oracle, house: House) -> None
     assert {row["id"] for row in house.target(target)} == {Decimal(1), Decimal(2)}
 
 
-def test_a_layout_may_be_corrected_after_a_failed_first_load(
-    oracle: Oracle, house: House
-) -> None:
+def test_a_layout_may_be_corrected_after_a_failed_first_load(oracle: Oracle, house: House) -> None:
     name = book(oracle, {"ID": "NUMBER(5)", "RATE": "NUMBER"}, "1, 0.12345678901")
     target = entered(
         house,

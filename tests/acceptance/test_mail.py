@@ -1,0 +1,88 @@
+"""Mail to the administrators through a real SMTP server, and without one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
+
+from tests.acceptance.conftest import NewHouse
+from tests.acceptance.house import House
+from tests.sandbox.serve import Sandbox
+
+BAD, WORSE, GOOD = "V_AP_PAYMENTS", "V_PO_LISTING", "V_GL_ACCOUNTS"
+
+
+class Box:
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.recipients: list[str] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        self.recipients += envelope.rcpt_tos
+        return "250 taken"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+@pytest.fixture
+def smtp_port(box: Box) -> Iterator[int]:
+    controller = Controller(box, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield controller.port
+    controller.stop()
+
+
+@pytest.fixture
+def house(new_house: NewHouse, smtp_port: int, erp: Sandbox) -> House:
+    erp.faults.set("error_at_row", row=0, code=1722, text="invalid number", match="VENDOR_NAME")
+    return new_house(
+        EMAIL_HOST="127.0.0.1", EMAIL_PORT=str(smtp_port), ETL_ADMINS="a@example.com,b@example.com"
+    )
+
+
+def test_one_mail_tells_of_all_that_failed(house: House, box: Box, erp: Sandbox) -> None:
+    told = house.run(BAD, GOOD, WORSE, exit_code=3)
+    (mail,) = box.mails
+    assert set(box.recipients) == {"a@example.com", "b@example.com"}
+    assert f"2 views failed on {socket.gethostname()}" in mail["subject"]
+    body = mail.get_content()
+    for view in (BAD, WORSE):
+        assert f"ERP.{view} did not load" in body
+        assert told[view]["error"]["action"] in body
+        assert told[view]["run_id"] in body
+    assert GOOD not in body and erp.reader_password not in body
+    assert all(row["notified_at"] for row in house.rows("log_error"))
+
+
+def test_success_is_not_mailed(house: House, box: Box) -> None:
+    house.run_one(GOOD)
+    assert box.mails == []
+
+
+def test_a_mail_server_that_is_down_changes_nothing(house: House, box: Box) -> None:
+    house.installation.write_settings(EMAIL_PORT=str(free_port()))
+    done = house.etl("run", BAD)
+    assert done.returncode == 3
+    assert "Nobody was mailed: the mail server did not take the mail" in done.stdout
+    (row,) = house.rows("log_error")
+    assert (row["code"], row["notified_at"]) == ("ORA-01722", None)
+    assert box.mails == []
