@@ -47,6 +47,7 @@ class Site:
     address: str = ""
     setup_link: str = ""
     process: subprocess.Popen[str] | None = None
+    reader: threading.Thread | None = None
     said: list[str] = field(default_factory=list)
 
     def start(self) -> None:
@@ -71,7 +72,8 @@ class Site:
                 break
         assert self.address, "".join(self.said)
         # A full pipe would stop the site.
-        threading.Thread(target=self.said.extend, args=(self.process.stdout,), daemon=True).start()
+        self.reader = threading.Thread(target=self.said.extend, args=(self.process.stdout,))
+        self.reader.start()
         self._wait(int(port))
 
     def _wait(self, port: int) -> None:
@@ -83,9 +85,14 @@ class Site:
         raise AssertionError("".join(self.said))
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        if self.reader is not None:
+            self.reader.join()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def shell(self, code: str) -> None:
         """Run Python with the site's models, in a process of its own."""
