@@ -14,6 +14,8 @@ from etl_oracle_to_bq.stage.text import as_text, text_type
 
 # The stubs do not know that the writer takes an Arrow file.
 CSVWriter: Any = pyarrow.csv.CSVWriter
+# As text, rows take three times their room, so few at a time.
+CSV_ROWS = 10_000
 
 
 class PartWriter(Protocol):
@@ -86,7 +88,7 @@ class CsvPart:
         self._writer = CSVWriter(self._file, pa.schema(fields))
 
     def write(self, table: pa.Table) -> None:
-        for batch in table.to_batches():
+        for batch in table.to_batches(max_chunksize=CSV_ROWS):
             columns = [as_text(column) for column in batch.columns]
             self._writer.write_batch(pa.RecordBatch.from_arrays(columns, names=table.column_names))
             self._rows += batch.num_rows

@@ -24,12 +24,13 @@ from etl_oracle_to_bq.stage.values import check_values, fit
 
 MIB = 1024 * 1024
 
-# A row group, or one call of the CSV writer. BigQuery loads row groups of 16 MiB or more better
-# (Loading Parquet data), and a group is encoded in less time than the driver needs for a batch.
+# A row group. BigQuery loads row groups of 16 MiB or more better (Loading Parquet data), and a
+# group is encoded in less time than the driver needs for a batch. CSV has no groups.
 GROUP_ROWS = 100_000
 GROUP_BYTES = 16 * MIB
-# Two batches wait at most: one being decoded, two here, one being encoded.
-QUEUED_BATCHES = 2
+# One batch waits while another is being decoded and a third encoded; a second one waiting was no
+# faster.
+QUEUED_BATCHES = 1
 # Arrow's own pools keep what batches of another size have freed: 10 to 35 MiB more, no faster.
 pa.set_memory_pool(pa.system_memory_pool())
 
@@ -158,7 +159,8 @@ class Stager:
         self._waiting.append(fitted)
         self._waiting_rows += fitted.num_rows
         self._waiting_bytes += fitted.nbytes
-        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
+        full = self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES
+        if full or self._mode is LoadMode.CSV:
             self._flush()
 
     def _flush(self) -> None:

@@ -33,14 +33,12 @@ FLOOR = Contestant("floor", "floor: drain one connection", ("floor",))
 STAGED = Contestant("staged", "**ours, staged as Parquet**", ("ours_staged", "dataframe"))
 STAGED_CSV = Contestant("staged-csv", "**ours, staged as CSV**", ("ours_staged", "csv"))
 RUN = Contestant("run", "**ours, whole `run`, Parquet**", ("run", "--mode", "dataframe"))
-RUN_CSV = Contestant("run-csv", "**ours, whole `run`, CSV**", ("run", "--mode", "csv"))
 LOAD = Contestant(
     "load", "straight load of the Parquet parts", ("straight_load",), parts_of="staged"
 )
-LOAD_CSV = Contestant(
-    "load-csv", "straight load of the CSV parts", ("straight_load",), parts_of="staged-csv"
-)
-OURS = (FLOOR, STAGED, LOAD, RUN, STAGED_CSV, LOAD_CSV, RUN_CSV)
+# CSV is not loaded here: the emulator checks every text value, at 15,000 rows a second, and that
+# would be all there is to see.
+OURS = (FLOOR, STAGED, STAGED_CSV, LOAD, RUN)
 PEERS = (
     Contestant("floor-twice", "floor, two processes with half each", ("floor_twice",)),
     # What depends on the clock is never replayed.
