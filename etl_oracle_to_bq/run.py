@@ -455,6 +455,9 @@ class _Run:
         self._prepare_target(plan)
         if counts.staged or plan.commit not in NOTHING_TO_COMMIT:
             jobs = self._committed(plan, staging)
+        # Before the end is recorded: a target that lost its labels would be nobody's.
+        labelling = _tried("labels of the target", lambda: warehouse.ensure_ownership(plan.target))
+        self.outcome.warnings += labelling
         self._enter("record")
         self._record(plan, status, jobs)
         self._tidy(plan, staging)
@@ -527,7 +530,6 @@ class _Run:
         """What follows a recorded commit; trouble here is a warning, the figures are right."""
         warehouse, source = self.tools.warehouse, self.source
         chores: list[tuple[str, Callable[[], object]]] = [
-            ("labels of the target", lambda: warehouse.ensure_ownership(plan.target)),
             ("staging table", lambda: warehouse.drop_staging(staging)),
             ("tidiness after dead runs", self._clear_leftovers),
             ("work folder", lambda: stage.remove_folder(self.folder)),

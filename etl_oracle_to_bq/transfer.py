@@ -8,6 +8,7 @@ process for each of them (`slices`), and only the uploads here. The target is no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -18,6 +19,8 @@ from etl_oracle_to_bq import extract, load, schema, slices, stage
 from etl_oracle_to_bq.errors import StageError
 from etl_oracle_to_bq.model import Counts, Part, Plan, Store, Table
 from etl_oracle_to_bq.plan import Slice
+
+log = logging.getLogger(__name__)
 
 # One upload while the next part is being written keeps the line busy; more would only
 # multiply the parts that wait on disk.
@@ -190,7 +193,11 @@ def _load_part(transfer: Transfer, part: Part) -> load.Loaded:
             f"but BigQuery loaded {loaded.rows} of them.",
             code="counts-disagree",
         )
-    part.path.unlink()
+    try:
+        part.path.unlink()
+    except OSError as error:
+        # A virus scanner may hold it open on Windows; it goes with the folder.
+        log.info("%s stays for now: %s", part.path, error)
     return loaded
 
 

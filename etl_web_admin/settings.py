@@ -95,7 +95,14 @@ def _flag(name: str) -> bool:
 
 
 def _database(url: str) -> dict[str, Any]:
-    database: dict[str, Any] = {**dj_database_url.parse(url)}
+    try:
+        database: dict[str, Any] = {**dj_database_url.parse(url)}
+    except ValueError:
+        # `from None`, and without the address: it may hold a password.
+        raise ImproperlyConfigured(
+            "ETL_DATABASE_URL is not an address of a database; a password in it must be "
+            "percent-encoded."
+        ) from None
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # Many short writers (the runs of a night) beside readers (the site): without WAL and
         # IMMEDIATE most of their transactions fail with "database is locked".

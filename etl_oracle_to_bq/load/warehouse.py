@@ -176,7 +176,9 @@ class Warehouse:
 
         The copy job that commits demands that they are alike. It has no partition filter, so
         that it can be counted, no partition expiration, so that old rows stay to be counted,
-        and BigQuery drops it after `expires_hours` when nobody did.
+        and BigQuery drops it after `expires_hours` when nobody did. Descriptions and policy tags
+        of the target's columns are its own too: a truncating copy takes them from here, and
+        what only some may read must not lie open meanwhile.
         """
         staging = replace(
             target,
@@ -187,6 +189,9 @@ class Warehouse:
             rows=0,
         )
         made = to_bigquery(staging, self.settings.project)
+        live = self._live(target.dataset, target.name)
+        known = {field.name: field for field in live.schema} if live else {}
+        made.schema = [known.get(field.name, field) for field in made.schema]
         made.expires = datetime.now(UTC) + timedelta(hours=expires_hours)
         self._create(made, f"creating {staging.path}")
         return staging

@@ -80,6 +80,7 @@ def table_problems(
         for text in (
             *_partition_problems(source, named(columns, view, source.partition_column)),
             *_cluster_problems(source, view, columns),
+            *_key_problems(source, view, columns),
         )
     ]
 
@@ -261,6 +262,16 @@ def _cluster_problems(
         elif column.type not in CLUSTER_TYPES:
             problems.append(f"{name} is a {column.type}, which BigQuery cannot cluster by.")
     return problems
+
+
+def _key_problems(source: Source, view: OracleView, columns: Sequence[PlannedColumn]) -> list[str]:
+    """BigQuery refuses to partition a window function by FLOAT64, and NaN equals nothing."""
+    keys = (named(columns, view, name) for name in source.key_columns)
+    return [
+        f"{key.source.name} is a FLOAT64, which cannot be a key column."
+        for key in keys
+        if key and key.type == "FLOAT64"
+    ]
 
 
 def _wanted_fields(columns: Sequence[PlannedColumn], existing: Table | None) -> tuple[Field, ...]:

@@ -52,7 +52,7 @@ def probe_verdict(plan: Plan, counts: Mapping[str, int], source: Source) -> Verd
     _refuse_dates_with_time(plan, counts)
     bad_dates = tuple(_bad_dates(plan, counts, source))
     refuse_too_many_partitions(plan.target, counts.get(sql.PARTITIONS, 0))
-    warnings = (*bad_dates, *_dropped_times(plan, counts), *_outside(plan, counts))
+    warnings = (*bad_dates, *_dropped_times(plan, counts), *_outside(plan, counts, source))
     expected = counts[sql.WINDOW_ROWS]
     verdict = Verdict(plan.query, plan.window, plan.watermark, expected, warnings)
     return _to_midnight(verdict, plan, counts, source) if _date_only(plan, counts) else verdict
@@ -200,10 +200,13 @@ def _dropped_times(plan: Plan, counts: Mapping[str, int]) -> Iterator[str]:
         yield f"{rows:,} values of {column.source.name} have a time of day, which DATE drops."
 
 
-def _outside(plan: Plan, counts: Mapping[str, int]) -> Iterator[str]:
+def _outside(plan: Plan, counts: Mapping[str, int], source: Source) -> Iterator[str]:
     missing = counts.get(sql.NULL_INCREMENTAL, 0)
     future = counts.get(sql.FUTURE_INCREMENTAL, 0)
     if missing:
-        yield f"{missing:,} rows have no {plan.incremental}; only first and full loads take them."
+        by_stamp = source.first_load_column in ("", source.incremental_column)
+        bounded = source.first_load_date is not None and by_stamp
+        takers = "no load takes" if bounded else "only first and full loads take"
+        yield f"{missing:,} rows have no {plan.incremental}; {takers} them."
     if future:
         yield f"{future:,} rows have a {plan.incremental} at or after the upper bound."

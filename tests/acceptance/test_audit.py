@@ -164,3 +164,23 @@ def test_a_watermark_in_the_future_is_refused_and_a_full_load_corrects_it(
     books.change(f"INSERT INTO {{books}} VALUES (3, 3.25, {JUST_NOW})")
     books.run()
     assert {number for number, _ in books.amounts()} == {1, 2, 3}
+
+
+def test_rows_that_no_load_takes_are_not_promised_to_one(open_books: OpenBooks) -> None:
+    books = open_books("1, 1.25, SYSDATE - 2", "2, 2, NULL", first_load_date="2020-01-01", **MERGE)
+    assert "1 rows have no changed; no load takes them." in books.run()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "nonsense"])
+def test_a_database_address_that_cannot_be_read_is_not_repeated(
+    open_books: OpenBooks, scheme: str
+) -> None:
+    """Exit code of a wrong setting, and no word of the password in it."""
+    books = open_books(**MERGE)
+    address = f"{scheme}://etl:pass#phrase@server/etl"
+    books.house.installation.write_settings(ETL_DATABASE_URL=address)
+    done = books.house.etl("list")
+    assert done.returncode == 2
+    assert "ETL_DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "pass" not in done.stderr.replace("password", "")

@@ -938,3 +938,18 @@ def test_an_address_where_nobody_answers_is_told_within_the_limit() -> None:
         warehouse.describe("sales", "orders")
     assert caught.value.code == "connectionLost"
     assert isinstance(caught.value, EtlError)
+
+
+def test_staging_has_the_descriptions_of_the_target(plain: Bench) -> None:
+    """A truncating copy takes the schema of its source, and must not take them away."""
+    live = plain.warehouse._live(plain.target.dataset, plain.target.name)
+    assert live is not None
+    live.schema = [
+        bigquery.SchemaField(f.name, f.field_type, f.mode, description=f"is {f.name}")
+        for f in live.schema
+    ]
+    plain.warehouse._client.update_table(live, ["schema"])
+    staging = plain.warehouse.create_staging(plain.target, "run1")
+    made = plain.warehouse._live(staging.dataset, staging.name)
+    assert made is not None
+    assert [f.description for f in made.schema] == [f"is {f.name}" for f in plain.target.fields]

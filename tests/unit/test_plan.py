@@ -286,6 +286,7 @@ def test_replacing_a_window_without_keys_is_warned_about() -> None:
         ),
         (source(cluster_columns=("INVOICE_ID",) * 5), Request(), "invalid-source"),
         (source(cluster_columns=("GONE",)), Request(), "unknown-column"),
+        (source(column_types={"INVOICE_ID": "FLOAT64"}), Request(), "invalid-source"),
     ],
 )
 def test_a_wrong_configuration_is_refused(configured: Source, request_: Request, code: str) -> None:
