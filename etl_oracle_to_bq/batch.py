@@ -99,7 +99,9 @@ def _group(source: Source) -> tuple[int, str]:
 
 def _tell(tools: Tools, outcomes: Sequence[run.Outcome]) -> str:
     failed = [outcome for outcome in outcomes if outcome.error]
-    failures = [_failure(outcome) for outcome in failed if not isinstance(outcome.error, Busy)]
+    failures = [
+        _failure(tools, outcome) for outcome in failed if not isinstance(outcome.error, Busy)
+    ]
     if not failures:
         return ""
     reason = mail_failures(failures, socket.gethostname())
@@ -108,15 +110,16 @@ def _tell(tools: Tools, outcomes: Sequence[run.Outcome]) -> str:
     return reason
 
 
-def _failure(outcome: run.Outcome) -> Failure:
+def _failure(tools: Tools, outcome: run.Outcome) -> Failure:
     error = outcome.error
     assert error is not None
     return Failure(
         view=outcome.view,
         step=error.step,
         code=error.code,
-        message=str(error),
+        message=tools.catalog.scrub(str(error)),
         action=error.action,
         run_id=outcome.run_id or "none",
-        warnings=tuple(outcome.warnings),
+        warnings=tuple(map(tools.catalog.scrub, outcome.warnings)),
+        unsettled=outcome.unsettled,
     )

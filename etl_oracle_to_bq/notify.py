@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the administrators are told of one failed view."""
+    """What the administrators are told of one failed view.
+
+    `unsettled` says that its commit may have taken effect all the same.
+    """
 
     view: str
     step: str
@@ -26,6 +29,7 @@ class Failure:
     action: str
     run_id: str
     warnings: tuple[str, ...] = ()
+    unsettled: bool = False
 
 
 def mail_failures(failures: Sequence[Failure], host: str) -> str:
@@ -62,8 +66,14 @@ def _subject(failures: Sequence[Failure], host: str) -> str:
 
 
 def _paragraph(failure: Failure) -> str:
+    stands = (
+        f"{failure.view} may have loaded: how its commit ended is not known or could not be "
+        "recorded. The next run of the view finds it out."
+        if failure.unsettled
+        else f"{failure.view} did not load. Its target and its watermark are as they were."
+    )
     lines = [
-        f"{failure.view} did not load. Its target and its watermark are as they were.",
+        stands,
         f"What happened: {failure.message}",
         f"What to do:    {failure.action}",
         f"Where:         step {failure.step or 'start'}, code {failure.code}, run {failure.run_id}",

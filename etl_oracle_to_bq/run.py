@@ -76,6 +76,7 @@ class Outcome:
     """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock.
 
     `piece` is the part of its window that it took, `rest` what is left of it for runs to come.
+    `unsettled` says that nobody knows yet whether it was committed.
     """
 
     view: str
@@ -91,6 +92,7 @@ class Outcome:
     rest: tuple[Piece, ...] = ()
     slices: int = 1
     window: Window | None = None
+    unsettled: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -558,13 +560,14 @@ class _Run:
             watermark=outcome.watermark,
             loaded=loaded,
             rows=self.counts.loaded if loaded else None,
-            message=str(outcome.error or ""),
+            message=self.tools.catalog.scrub(str(outcome.error or "")),
         )
 
     def _failed(self, error: EtlError) -> None:
         error.view, error.run_id = self.source.view, self.handle.run_id
         error.step = error.step or self.step
         self.outcome.status, self.outcome.error = RunStatus.FAILED, error
+        self.outcome.unsettled = self.unsettled
         log.error("%s failed at step %s: %s: %s", error.view, error.step, error.code, error)
         errors_folder = self.tools.settings.errors_folder
         _tried("parts for inspection", lambda: stage.keep_failed(self.folder, errors_folder))

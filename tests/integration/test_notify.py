@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -95,6 +96,13 @@ def test_many_failures_are_one_mail(box: Box) -> None:
     assert "7 views failed on etl-server: APPS.V0, APPS.V1" in subject
     assert "APPS.V5" not in subject
     assert all(f"APPS.V{n} did not load" in mail.get_content() for n in range(7))
+
+
+def test_an_end_that_is_not_known_is_not_told_as_known(box: Box) -> None:
+    assert mail_failures([replace(FAILURE, unsettled=True)], "etl-server") == ""
+    text = box.mails[0].get_content()
+    assert "APPS.XX_GL_V may have loaded" in text
+    assert "did not load" not in text
 
 
 def test_without_administrators_the_reason_says_so(box: Box, settings: Any) -> None:
