@@ -186,3 +186,19 @@ def test_a_part_that_bigquery_refuses_stops_the_export(
     assert refusal.value.code == "notFound"
     assert made.counts.loaded == 0
     assert made.parts
+
+
+def test_a_line_slower_than_oracle_holds_the_export_and_does_not_fill_the_disk(
+    prepare: Callable[..., Load], warehouse: load.Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl_oracle_to_bq.stage.stager.GROUP_ROWS", 10)
+    made = prepare(part_bytes=1)
+    made.transfer.plan = replace(made.transfer.plan, batch_size=10)
+    first = prepare(part_bytes=1)
+    first.transfer.plan = replace(first.transfer.plan, batch_size=10)
+    first.go()
+    parts = (first.counts.staged + 9) // 10
+    assert parts > 20
+    made.transfer.limits = stage.StageLimits(1, 8 * first.counts.staged_bytes // parts)
+    made.go()
+    assert warehouse.staged_rows(made.staging) == made.transfer.plan.expected_rows

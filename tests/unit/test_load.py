@@ -491,3 +491,18 @@ def test_timestamps_of_partitions_are_utc() -> None:
         table("ts", PartitionType.HOUR), {datetime(2024, 1, 1, 5, tzinfo=UTC)}
     )
     assert "TIMESTAMP '2024-01-01 05:00:00+00:00'" in text
+
+
+def test_the_client_is_loaded_without_what_is_not_used_and_uploads_in_small_chunks() -> None:
+    program = (
+        "import sys\n"
+        "from etl_oracle_to_bq.load import Warehouse\n"
+        "assert not {'pandas', 'google.cloud.bigquery_storage_v1'} & set(sys.modules)\n"
+        "from google.cloud.bigquery import client\n"
+        "import inspect\n"
+        "assert '_DEFAULT_CHUNKSIZE' in inspect.getsource(client.Client)\n"
+        "assert client._DEFAULT_CHUNKSIZE == 8 * 1024 * 1024\n"
+        "import pandas\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
