@@ -156,6 +156,8 @@ def _assign(row: models.Model, values: Mapping[str, Any], hidden: set[str]) -> N
 
 
 def _converted(column: Any, value: Any) -> Any:
+    if value is None and not column.null:
+        raise ValidationError({column.name: "It cannot be null."})
     try:
         return column.to_python(value)
     except (TypeError, ValueError, OverflowError):

@@ -6,6 +6,7 @@ import http.cookiejar
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -191,3 +193,30 @@ def test_a_host_name_that_is_not_the_site_s_is_refused(site: Site) -> None:
     request = urllib.request.Request(site.address, headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         site.browser.open(request)
+
+
+def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> None:
+    """It believes the proxy about TLS and about who asks: no redirect for ever, no shared throttle."""
+    running = Site({**environment, "ETL_SITE_HTTPS": "1"})
+    try:
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+        request = urllib.request.Request(running.address + "/login/", headers=headers)
+        with running.browser.open(request, timeout=30) as answer:
+            page = answer.read().decode()
+            assert answer.status == 200 and "max-age" in answer.headers["Strict-Transport-Security"]
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        token = FORM_TOKEN.search(page)
+        assert token
+        body = urllib.parse.urlencode(
+            {"username": "a", "password": "b", "csrfmiddlewaretoken": token[1]}
+        ).encode()
+        headers |= {"Cookie": cookie, "Referer": running.address.replace("http:", "https:") + "/"}
+        request = urllib.request.Request(running.address + "/login/", body, headers)
+        with running.browser.open(request, timeout=30) as answer:
+            assert "Please enter the correct" in answer.read().decode()
+    finally:
+        running.stop()
+    with closing(sqlite3.connect(environment["ETL_DATABASE_URL"][len("sqlite:///") :])) as database:
+        assert database.execute("SELECT address FROM login_failure").fetchall() == [
+            ("203.0.113.7",)
+        ]

@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from etl_web_admin.catalog.admin.base import Admin, DayRangeFilter, ReadOnlyAdmin, one_line
 from etl_web_admin.catalog.templatetags.etl import moment
@@ -73,7 +73,7 @@ class PeopleAdmin(OnlySuperusers, UserAdmin, Admin):  # type: ignore[type-arg]
                 Group.objects.order_by("name"),
                 required=False,
                 label="Roles",
-                widget=UnfoldAdminCheckboxSelectMultiple,
+                widget=UnfoldAdminCheckboxSelectMultipleWidget,
                 help_text="viewer looks; operator also runs, stops and acknowledges; "
                 "administrator also configures and purges.",
             )

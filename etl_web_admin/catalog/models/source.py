@@ -290,7 +290,7 @@ class DataSource(models.Model):
             raise ValidationError(dict.fromkeys(long, "This is longer than ten years."))
         overridden = set(self.column_types) if isinstance(self.column_types, dict) else set()
         dates = self.date_columns if isinstance(self.date_columns, list) else []
-        both = sorted(overridden.intersection(dates))
+        both = sorted(overridden.intersection(name for name in dates if isinstance(name, str)))
         if both:
             raise ValidationError(
                 {
