@@ -27,7 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(autouse=True)
 def _no_rule_outlives_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    shared = request.node.funcargs.get("world")
+    shared = (request.node.funcargs or {}).get("world")
     if shared is not None:
         shared.proxy.rules.clear()
         shared.sandbox.faults.clear()

@@ -110,12 +110,12 @@ def test_a_fault_that_stays_is_told_and_settled_by_the_next_run(
     tally["faults of BigQuery's wire"] += 1
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("nth", [1, 2])
 def test_a_lost_answer_never_makes_a_job_run_twice(
     world: World, books: Iterator[Book], nth: int, tally: Counter[str]
 ) -> None:
     """Of all writing requests of a run the n-th answers, commit included, are lost together."""
-    for book in islice(books, len(VARIANTS)):
+    for book in islice(books, 3):
         world.business(book)
         rules = [
             replace(REQUESTS["commit"], fault=Fault.DROP_ANSWER, times=nth),
@@ -135,7 +135,7 @@ def test_settling_survives_the_same_faults(
 ) -> None:
     """The run that asks for a dead run's commit is itself refused, twice, and then not."""
     for point in ("before:commit", "after:commit"):
-        for fault in ("request lost", "answer lost", "503"):
+        for fault in ("request lost", "answer lost"):
             book = next(books)
             world.business(book)
             assert world.run(book.view, point=point).killed
@@ -150,8 +150,8 @@ def test_settling_survives_the_same_faults(
 def test_the_service_is_away_and_comes_back(tmp_path: Path, tally: Counter[str]) -> None:
     """Every connection is cut for some requests in a row, whatever they are."""
     with new_world(tmp_path, ETL_BQ_SECONDS="60") as world:
-        books = world.add_all(islice(rotated(), len(VARIANTS)))
-        for nth in (1, 4, 9, 14):
+        books = world.add_all(islice(rotated(), 3))
+        for nth in (1, 9):
             world.business(*books)
             rule = Rule(Fault.DROP_REQUEST, nth=nth, times=4)
             world.proxy.rules.append(rule)
