@@ -141,11 +141,12 @@ def _write(
 
 
 def _machine() -> str:
+    """Where and when; a load average above the contestant's own one or two tells of a busy machine."""
     today = datetime.now(UTC).date().isoformat()
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{today}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, "
-        f"Python {platform.python_version()}"
+        f"Python {platform.python_version()}, load average {psutil.getloadavg()[2]:.1f}"
     )
 
 
