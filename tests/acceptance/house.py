@@ -6,7 +6,8 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -180,6 +181,14 @@ class House:
         """The row of a view in `etl_load_status`."""
         (row,) = (row for row in self.target("etl_load_status") if row["view"] == f"ERP.{view}")
         return row
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so; a minute is far more than it takes."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
 
 
 def _stored(value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from tests.acceptance.house import House
+from tests.acceptance.house import House, until
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.dataset.views import ORG_INVOICES, VIEWS
 from tests.sandbox.demo import STORE
@@ -61,3 +61,24 @@ def test_flashback_that_is_refused_is_a_warning(house: House, erp: Sandbox) -> N
     told = house.run_one("V_GL_ACCOUNTS")
     assert "ORA-01031" in " ".join(told["warnings"])
     assert house.transactions()[-1]["scn"] is None
+
+
+def test_rows_that_arrive_between_counting_and_reading_wait(
+    house: House, erp: Sandbox, oracle: Oracle
+) -> None:
+    """Without flashback too: the read-only transaction holds one moment for both statements."""
+    oracle.table("BETWEEN_TWO", {"ID": "NUMBER(5)"}, "1", "2")
+    house.add({"view": "ERP.BETWEEN_TWO", "write_disposition": "replace"}, store=STORE)
+    erp.faults.set("no_flashback", code=1031)
+    erp.faults.set("stall", match="WINDOW_ROWS", times=1)
+    running = house.installation.start("run", "BETWEEN_TWO")
+    try:
+        until(lambda: "stall" not in erp.faults.as_dict())
+        oracle.insert("BETWEEN_TWO", "3")
+    finally:
+        erp.faults.clear("stall")
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, out + err
+    assert [
+        row["id"] for row in house.query("SELECT id FROM {dataset}.between_two ORDER BY id")
+    ] == [1, 2]

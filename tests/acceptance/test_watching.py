@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable
 from typing import Any
 
-from tests.acceptance.house import House
+from tests.acceptance.house import House, until
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.dataset.views import VIEWS
 from tests.sandbox.serve import Sandbox
 
 VIEW, TARGET = "V_AR_RECEIPTS", "v_ar_receipts"
 DEADLINE = 60.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
