@@ -83,6 +83,9 @@ _OWN_CONFIG = _rows(
     ("watermark-ahead", "The watermark lies in the future of Oracle's clock.",
      "Correct it with `python -m etl_oracle_to_bq watermark VIEW --set TIME`, or read everything "
      "again with `run VIEW --full`."),
+    ("window-not-empty", "The target already has rows of the window, and without key columns they "
+     "would be added twice.",
+     "Set the watermark to where the target ends, or run the view with --full to replace its rows."),
     ("target-missing", "The target table is gone, but its watermark is still there.",
      "Restore the table, or run the view with --full to load everything again."),
     ("foreign-target", "The target table exists and was not made by this data source.",

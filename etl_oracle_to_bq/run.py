@@ -454,6 +454,8 @@ class _Run:
         if counts.staged and plan.keys and plan.commit is not CommitMethod.COPY_APPEND:
             every = plan.commit is CommitMethod.INSERT_NEW
             warehouse.check_keys(staging, plan.keys, plan.incremental, every_version=every)
+        if counts.staged and planning.appends_a_window(plan):
+            warehouse.refuse_filled_window(plan)
         self._prepare_target(plan)
         if counts.staged or plan.commit not in NOTHING_TO_COMMIT:
             jobs = self._committed(plan, staging)

@@ -181,6 +181,11 @@ def window_filter(plan: Plan, alias: str = "T") -> str:
     return " AND ".join(terms)
 
 
+def rows_of_window(target: str, plan: Plan) -> str:
+    """How many rows of the target lie in the plan's window, as n."""
+    return f"SELECT COUNT(*) AS n FROM {target} AS T WHERE {window_filter(plan)}"
+
+
 def _refuse_other_clock(field: Field, window: Window) -> None:
     if (field.type == "TIMESTAMP") != (window.clock is Clock.TIMESTAMP_TZ):
         raise ConfigError(

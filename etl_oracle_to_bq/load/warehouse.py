@@ -275,6 +275,22 @@ class Warehouse:
             f"Several rows of the same version share a key: {shown}", code="duplicate-keys"
         )
 
+    def refuse_filled_window(self, plan: Plan) -> None:
+        """Raise ConfigError `window-not-empty` when the target has rows of the plan's window.
+
+        The watermark was set back, came from an older copy of the configuration database, or a
+        backfill went past it: an append without keys would add those rows again.
+        """
+        text = sql.rows_of_window(self._quoted(plan.target), plan)
+        found = int(self._jobs.rows(text, f"looking into {plan.target.path}")[0]["n"])
+        if found:
+            raise ConfigError(
+                f"{plan.view}: {plan.target.path} already has {found:,} rows of the window that "
+                "this load would append.",
+                code="window-not-empty",
+                view=plan.view,
+            )
+
     def bounds(self, staging: Table, column: str) -> Bounds:
         """Smallest and largest staged value of a column, and how many partitions it fills."""
         text = sql.bounds(self._quoted(staging), staging, column)

@@ -31,6 +31,7 @@ from etl_oracle_to_bq.plan.target import (
 )
 from etl_oracle_to_bq.plan.verdict import (
     Verdict,
+    appends_a_window,
     probe_verdict,
     replaces_everything,
     volume_verdict,
@@ -46,6 +47,7 @@ __all__ = [
     "Slice",
     "Verdict",
     "after",
+    "appends_a_window",
     "as_dict",
     "backfill_chunks",
     "chunks",

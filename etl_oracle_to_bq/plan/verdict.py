@@ -96,6 +96,16 @@ def replaces_everything(plan: Plan) -> bool:
     )
 
 
+def appends_a_window(plan: Plan) -> bool:
+    """True when an increment adds rows without looking at those that are there.
+
+    A stamp that is kept without its time of day cannot be compared with the bounds.
+    """
+    kinds = [column.type for column in plan.columns if column.name == plan.incremental]
+    increment = plan.load_type is LoadType.INCREMENTAL and plan.window is not None
+    return increment and plan.commit is CommitMethod.COPY_APPEND and kinds != ["DATE"]
+
+
 def _held(text: str, code: str, source: Source, disposition: WriteDisposition) -> tuple[str, ...]:
     if disposition is WriteDisposition.REPLACE:
         raise StageError(f"{text} The target was left as it is.", code=code, view=source.view)

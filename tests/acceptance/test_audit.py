@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -103,9 +104,11 @@ def test_a_log_that_becomes_a_merge_is_made_whole_first(
         first_load_date=first_load_date,
     )
     books.run()
+    after = datetime.now(UTC) - timedelta(days=1, hours=6)
+    books.watermark("--set", after.strftime("%Y-%m-%dT%H:%M:%S"))
     books.change("UPDATE {books} SET AMOUNT = 5, CHANGED = SYSDATE - 1 WHERE ID = 1")
-    books.watermark("--set", "2026-01-01")
     books.run()
+    assert books.amounts() == some((1, "1.25"), (1, "5"), (2, "2.25"))
     books.change("DELETE FROM {books} WHERE ID = 2")
     books.configure(**MERGE)
     books.refused("watermark-scope")
@@ -184,3 +187,16 @@ def test_a_database_address_that_cannot_be_read_is_not_repeated(
     assert "ETL_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
     assert "pass" not in done.stderr.replace("password", "")
+
+
+def test_a_log_takes_no_row_twice_when_its_watermark_was_set_back(open_books: OpenBooks) -> None:
+    """Or when an older copy of the database was restored, or a backfill went past it."""
+    books = open_books("1, 1.25, SYSDATE - 9", write_disposition="append")
+    books.run()
+    books.watermark("--set", "2026-01-01")
+    books.refused("window-not-empty")
+    assert books.amounts() == some((1, "1.25"))
+    books.run("--full")
+    assert books.amounts() == some((1, "1.25"))
+    books.run()
+    assert books.amounts() == some((1, "1.25"))
