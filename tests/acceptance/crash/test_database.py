@@ -95,14 +95,16 @@ def test_a_database_that_is_gone_at_the_end_is_caught_up_with_by_the_next_run(
         else:
             database.rename(aside)
 
-    for book in islice(books, len(VARIANTS)):
+    for book in islice(books, 3):
         world.business(book)
         world.proxy.rules.append(Rule(Fault.PASS, "POST", "/jobs", "_commit_", after=take_away))
         done = world.run(book.view)
         assert_told(done, book)
         assert not database.exists(), "an empty database was left in its place"
-        for leftover in ("-wal", "-shm"):
-            Path(f"{database}{leftover}").unlink(missing_ok=True)
+        if how != "renamed":
+            # Of another file than the copy: whoever restores one removes them.
+            for leftover in ("-wal", "-shm"):
+                Path(f"{database}{leftover}").unlink(missing_ok=True)
         aside.rename(database)
         assert world.target_says(book) == world.oracle_says(book)
         dead = world.transactions(book)[-1]
