@@ -17,6 +17,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from etl_oracle_to_bq.catalog.rows import named
+from etl_oracle_to_bq.errors import ConfigError
+from etl_web_admin.catalog import etl, overview
 from etl_web_admin.catalog.models import (
     DataSource,
     DataStore,
@@ -415,6 +418,40 @@ def test_many_are_deactivated_with_a_line_in_the_audit() -> None:
 # Runs and errors
 
 
+def test_an_increment_is_compared_with_increments() -> None:
+    """Few rows after a first load of many are usual; a tenth of the usual increment is not."""
+    source = make_source()
+    now = timezone.now()
+    for hours, kind, rows in ((9, "first", 90_000), (8, "incremental", 100), (7, "full", 90_000),
+                              (6, "incremental", 120), (5, "incremental", 110)):  # fmt: skip
+        run = make_run(
+            source, load_type=kind, rows_loaded=rows, started_at=now - timedelta(hours=hours)
+        )
+        (line,) = overview.lines(now)
+        assert not line.unusual, run
+    assert line.usual_rows == 110
+    make_run(source, load_type="incremental", rows_loaded=11, started_at=now - timedelta(hours=4))
+    (line,) = overview.lines(now)
+    assert line.unusual and line.usual_rows == 110
+
+
+def test_two_stores_may_have_the_same_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site names the store too; the command line understands it."""
+    first = make_source()
+    second = make_source(make_store("ERP test"), target="other")
+    asked: list[Any] = []
+    monkeypatch.setattr(etl, "ask", lambda *a: asked.append(a) or {"plans": [{}]})
+    client_of("viewer").post(f"/catalog/datasource/{second.pk}/plan/")
+    assert asked == [("plan", "ERP test:APPS.XX_GL_V")]
+    everything = list(DataSource.objects.select_related("store"))
+    assert named(everything, "ERP test:apps.xx_gl_v").pk == second.pk
+    assert named(everything, "ERP:XX_GL_V").pk == first.pk
+    for name, code in (("XX_GL_V", "ambiguous-view"), ("erp:XX_GL_V", "unknown-view")):
+        with pytest.raises(ConfigError) as refused:
+            named(everything, name)
+        assert refused.value.code == code
+
+
 def test_a_running_load_is_asked_to_stop_once(history: dict[str, Any]) -> None:
     """A confirmation first, then a flag that the run reads."""
     client, run = client_of("operator"), history["running"]
@@ -476,6 +513,12 @@ def test_errors_are_new_continuing_or_recovered() -> None:
         [first.pk],
         [second.pk],
     )
+    groups = client.get("/catalog/logerror/?course=new").context["groups"]
+    assert [(g["course"], g["number"], g["chosen"]) for g in groups] == [
+        ("new", 1, True),
+        ("continuing", 1, False),
+        ("recovered", 1, False),
+    ]
 
 
 def test_history_is_purged_by_age_but_not_what_is_needed() -> None:

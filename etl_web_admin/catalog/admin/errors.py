@@ -47,6 +47,12 @@ EXPORTED = (
     "acknowledged_by",
     "acknowledged_at",
 )
+COURSES = {
+    "new": Q(recovered=False, continuing=False),
+    "continuing": Q(recovered=False, continuing=True),
+    "recovered": Q(recovered=True),
+}
+COLOURS = {"new": "info", "continuing": "danger", "recovered": "success"}
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -88,13 +94,8 @@ class CourseFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[LogError]) -> QuerySet[LogError]:
         """The errors of the chosen course."""
-        conditions = {
-            "new": Q(recovered=False, continuing=False),
-            "continuing": Q(recovered=False, continuing=True),
-            "recovered": Q(recovered=True),
-        }
         chosen = self.value()
-        return queryset.filter(conditions[chosen]) if chosen in conditions else queryset
+        return queryset.filter(COURSES[chosen]) if chosen in COURSES else queryset
 
 
 class AcknowledgedFilter(SimpleListFilter):
@@ -133,6 +134,7 @@ class LogErrorAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     actions = ("acknowledge", csv_action("log-errors", EXPORTED))
     change_form_template = "catalog/error.html"
+    list_before_template = "catalog/error_groups.html"
     fields = ("code",)
     readonly_fields = ("code",)
 
@@ -177,6 +179,20 @@ class LogErrorAdmin(ReadOnlyAdmin):
     def seen(self, row: LogError) -> str:
         """By whom."""
         return row.acknowledged_by or badge("Open", "warning")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, below how many open errors are new, continuing and recovered."""
+        open_errors = with_course(LogError.objects.filter(acknowledged_at=None))
+        groups = [
+            {"course": course, "word": course.capitalize(), "colour": COLOURS[course],
+             "number": open_errors.filter(condition).count(), "chosen": request.GET.get("course") == course}
+            for course, condition in COURSES.items()
+        ]  # fmt: skip
+        context = {**(extra_context or {}), "groups": groups}
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
     @admin.action(description="Acknowledge", permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, rows: QuerySet[LogError]) -> None:
@@ -236,6 +252,5 @@ class LogErrorAdmin(ReadOnlyAdmin):
 
 def course_of(row: Any) -> tuple[str, str]:
     """The word and the colour of an error's course."""
-    if row.recovered:
-        return "Recovered", "success"
-    return ("Continuing", "danger") if row.continuing else ("New", "info")
+    course = "recovered" if row.recovered else "continuing" if row.continuing else "new"
+    return course.capitalize(), COLOURS[course]
