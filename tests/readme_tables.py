@@ -17,6 +17,7 @@ from etl_oracle_to_bq.settings import SETTINGS
 from etl_web_admin.settings import SITE_SETTINGS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
+SPEED = Path(__file__).resolve().parent / "benchmarks" / "results" / "speed.md"
 MAIN_CLASSES = (
     errors.ConfigError,
     errors.SourceError,
@@ -72,12 +73,19 @@ def codes() -> str:
     )
 
 
+def speed() -> str:
+    """What the benchmarks measured on the 12-column table."""
+    measured = SPEED.read_text(encoding="utf-8")
+    return measured.partition("### WIDE")[0].rstrip() + "\n"
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "site settings": site_settings,
     "types": types,
     "exit codes": exit_codes,
     "codes": codes,
+    "speed": speed,
 }
 
 
