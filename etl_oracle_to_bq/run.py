@@ -438,7 +438,8 @@ class _Run:
             enter=self._enter,
             slicing=self._slicing(session, plan),
         )
-        self.outcome.warnings += plan.warnings
+        told = self.outcome.warnings
+        self.outcome.warnings += [text for text in plan.warnings if text not in told]
         self.outcome.warnings += move_rows(transfer, self.counts)
 
     def _check(self) -> None:
