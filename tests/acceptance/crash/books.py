@@ -38,7 +38,7 @@ class Clock:
     """The time that the Oracle stand-in believes in; it stands still between two ticks."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+        self.now = datetime(2026, 3, 2, 1, 0, 7, tzinfo=UTC)
 
     def __call__(self) -> datetime:
         return self.now
@@ -108,6 +108,11 @@ class Book:
         return f"{OWNER}.{self.table}"
 
     @property
+    def stored(self) -> str:
+        """The table that rows are written to."""
+        return self.view
+
+    @property
     def target(self) -> str:
         """The table that must equal Oracle's: the newest versions where all are kept."""
         latest = "_latest" if self.variant.name == "versions" else ""
@@ -125,12 +130,12 @@ class Book:
         if self.variant.updates:
             for number in self._some():
                 statements.append(
-                    f"UPDATE {self.view} SET AMOUNT = {self._amount()}, CHANGED = SYSTIMESTAMP "
+                    f"UPDATE {self.stored} SET AMOUNT = {self._amount()}, CHANGED = SYSTIMESTAMP "
                     f"WHERE ID = {number}"
                 )
         if self.variant.deletes and self.fresh:
             gone = self.chance.choice(self.fresh)
-            statements.append(f"DELETE FROM {self.view} WHERE ID = {gone}")
+            statements.append(f"DELETE FROM {self.stored} WHERE ID = {gone}")
         self._execute(database, statements)
         self.fresh = [self.next_id - 1]
 
@@ -139,7 +144,7 @@ class Book:
         note = self.chance.choice(NOTES).replace("'", "''")
         posted = f"DATE '2026-0{self.chance.randint(1, 6)}-15'"
         return (
-            f"INSERT INTO {self.view} (ID, AMOUNT, NOTE, POSTED, CHANGED) "
+            f"INSERT INTO {self.stored} (ID, AMOUNT, NOTE, POSTED, CHANGED) "
             f"VALUES ({number}, {self._amount()}, '{note}', {posted}, {stamp})"
         )
 

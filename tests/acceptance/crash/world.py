@@ -78,7 +78,8 @@ class World:
         """Write the data sources of these tables, with `changes`, into the configuration."""
         env = self.sandbox.env()
         sources = [{**b.variant.source(b.table, b.mode, STORE), **changes} for b in books]
-        password = {STORE: env["SANDBOX_ORACLE_PASSWORD"]}
+        known = self.installation.rows("data_store")
+        password = {} if known else {STORE: env["SANDBOX_ORACLE_PASSWORD"]}
         self.installation.configure([store_row(STORE, env)], sources, password)
 
     def run(self, *arguments: str, point: str = "never", number: int = 1) -> Done:
@@ -105,18 +106,21 @@ class World:
             except NotFound:
                 return Counter()
 
-    def settle(self, *books: Book, dead: Iterable[str] = ()) -> None:
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """The answer of BigQuery; `{}` stands for the dataset."""
+        with self._client() as client:
+            rows = client.query(text.format(f"{client.project}.{DATASET}")).result()
+            return [tuple(row.values()) for row in rows]
+
+    def settle(self, *books: Book) -> None:
         """Run these views as on any night, and check that all is well; see `check`."""
         views = [book.view for book in books]
         done = self.run(*views)
         assert done.code == 0, done
-        self.check(*books, dead=dead)
+        self.check(*books)
 
-    def check(self, *books: Book, dead: Iterable[str] = ()) -> None:
-        """Targets equal Oracle, watermarks stand at Oracle's clock, nothing is left behind.
-
-        `dead` are run ids that may be something else than succeeded.
-        """
+    def check(self, *books: Book) -> None:
+        """Targets equal Oracle, watermarks stand at Oracle's clock, nothing is left behind."""
         for book in books:
             wanted, found = self.oracle_says(book), self.target_says(book)
             assert found == wanted, differing(book, wanted, found)
