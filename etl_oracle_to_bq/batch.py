@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from etl_oracle_to_bq import extract, parallel, run, series
 from etl_oracle_to_bq.errors import Busy, SourceError
-from etl_oracle_to_bq.model import Moment, Request, Source
+from etl_oracle_to_bq.model import Moment, Outcome, Request, Source
 from etl_oracle_to_bq.notify import Failure, mail_failures
 from etl_oracle_to_bq.tools import Tools
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Summary:
     """How a command ended. `mail` is '' when the administrators were told, or need not be."""
 
-    outcomes: tuple[run.Outcome, ...]
+    outcomes: tuple[Outcome, ...]
     mail: str
 
     @property
@@ -97,7 +97,7 @@ def _group(source: Source) -> tuple[int, str]:
     return source.store.id, source.snapshot_group
 
 
-def _tell(tools: Tools, outcomes: Sequence[run.Outcome]) -> str:
+def _tell(tools: Tools, outcomes: Sequence[Outcome]) -> str:
     failed = [outcome for outcome in outcomes if outcome.error]
     failures = [
         _failure(tools, outcome) for outcome in failed if not isinstance(outcome.error, Busy)
@@ -110,7 +110,7 @@ def _tell(tools: Tools, outcomes: Sequence[run.Outcome]) -> str:
     return reason
 
 
-def _failure(tools: Tools, outcome: run.Outcome) -> Failure:
+def _failure(tools: Tools, outcome: Outcome) -> Failure:
     error = outcome.error
     assert error is not None
     return Failure(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etl_oracle_to_bq.batch import Summary
     from etl_oracle_to_bq.catalog import Catalog
     from etl_oracle_to_bq.extract import OracleSession
-    from etl_oracle_to_bq.run import Outcome
+    from etl_oracle_to_bq.model import Outcome
     from etl_oracle_to_bq.tools import Tools
 
 # What a shell reports for a process that Ctrl-C or SIGTERM ended.

@@ -13,6 +13,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from etl_oracle_to_bq.errors import EtlError
+
 
 class LoadMode(StrEnum):
     """The form of the staged parts."""
@@ -421,3 +423,32 @@ class Part:
     rows: int
     bytes: int
     mode: LoadMode
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock.
+
+    `piece` is the part of its window that it took, `rest` what is left of it for runs to come.
+    `unsettled` says that nobody knows yet whether it was committed.
+    """
+
+    view: str
+    run_id: str
+    status: RunStatus
+    counts: Counts
+    load_type: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    watermark: datetime | None = None
+    warnings: list[str] = field(default_factory=list)
+    error: EtlError | None = None
+    piece: Piece | None = None
+    rest: tuple[Piece, ...] = ()
+    slices: int = 1
+    window: Window | None = None
+    unsettled: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the view is loaded, else the error's."""
+        return self.error.exit_code if self.error else 0

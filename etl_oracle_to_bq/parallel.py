@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from etl_oracle_to_bq import children, run, series, tools
+from etl_oracle_to_bq import children, series, tools
 from etl_oracle_to_bq import settings as configuration
 from etl_oracle_to_bq.errors import CatalogError
-from etl_oracle_to_bq.model import Counts, Request, RunStatus, Source
+from etl_oracle_to_bq.model import Counts, Outcome, Request, RunStatus, Source
 from etl_oracle_to_bq.progress import ProgressLine
 
 LOOK_SECONDS = 0.5
@@ -33,7 +33,7 @@ class ViewJob:
     request: Request
 
 
-def load_views(sources: Sequence[Source], asked: Asked, at_once: int) -> list[list[run.Outcome]]:
+def load_views(sources: Sequence[Source], asked: Asked, at_once: int) -> list[list[Outcome]]:
     """The outcomes of each source, in the order of `sources`, which is also that of their start.
 
     `asked` gives the request of a source when its turn comes. On KeyboardInterrupt the living
@@ -53,11 +53,11 @@ class _Pool:
     def __init__(self, sources: Sequence[Source], asked: Asked) -> None:
         self._waiting = deque(enumerate(sources))
         self._asked = asked
-        self._outcomes: list[list[run.Outcome]] = [[] for _ in sources]
+        self._outcomes: list[list[Outcome]] = [[] for _ in sources]
         self._busy: dict[children.Child, tuple[int, Source]] = {}
         self._children: list[children.Child] = []
 
-    def load(self, at_once: int) -> list[list[run.Outcome]]:
+    def load(self, at_once: int) -> list[list[Outcome]]:
         for _ in range(at_once):
             self._begin()
         while self._busy:
@@ -94,14 +94,14 @@ class _Pool:
             child.end()
 
 
-def _died(source: Source) -> run.Outcome:
+def _died(source: Source) -> Outcome:
     error = CatalogError(
         f"The process that loaded {source.view} ended without a word. The next run of the view "
         "finds out what became of it.",
         code="run-died",
         view=source.view,
     )
-    return run.Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
+    return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
 
 
 def _work(inbox: children.Inbox, send: Callable[[object], None]) -> None:

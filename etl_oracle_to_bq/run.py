@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -44,13 +44,13 @@ from etl_oracle_to_bq.model import (
     Counts,
     Moment,
     OracleView,
+    Outcome,
     Piece,
     Plan,
     Request,
     RunStatus,
     Source,
     Table,
-    Window,
     WriteDisposition,
 )
 from etl_oracle_to_bq.settings import Settings
@@ -69,35 +69,6 @@ LAST_WORDS_SECONDS = 10.0
 
 # A database that comes up again within an hour is found soon after.
 LONGEST_PAUSE_SECONDS = 600
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock.
-
-    `piece` is the part of its window that it took, `rest` what is left of it for runs to come.
-    `unsettled` says that nobody knows yet whether it was committed.
-    """
-
-    view: str
-    run_id: str
-    status: RunStatus
-    counts: Counts
-    load_type: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-    watermark: datetime | None = None
-    warnings: list[str] = field(default_factory=list)
-    error: EtlError | None = None
-    piece: Piece | None = None
-    rest: tuple[Piece, ...] = ()
-    slices: int = 1
-    window: Window | None = None
-    unsettled: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """0 when the view is loaded, else the error's."""
-        return self.error.exit_code if self.error else 0
 
 
 def run_view(tools: Tools, source: Source, request: Request) -> Outcome:

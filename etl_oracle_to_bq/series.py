@@ -12,11 +12,11 @@ from dataclasses import replace
 from etl_oracle_to_bq import plan as planning
 from etl_oracle_to_bq import run
 from etl_oracle_to_bq.errors import EtlError
-from etl_oracle_to_bq.model import Request, Source
+from etl_oracle_to_bq.model import Outcome, Request, Source
 from etl_oracle_to_bq.tools import Tools
 
 
-def load_view(tools: Tools, source: Source, request: Request) -> list[run.Outcome]:
+def load_view(tools: Tools, source: Source, request: Request) -> list[Outcome]:
     """Load one view, in one run or a series; the outcomes in order, at least one.
 
     The first failure ends the series; what was committed before it stays.
@@ -26,7 +26,7 @@ def load_view(tools: Tools, source: Source, request: Request) -> list[run.Outcom
         pending = deque(_requests(tools, tools.catalog.source(source.id), request))
     except EtlError as error:
         return [run.refused(tools, source, error)]
-    outcomes: list[run.Outcome] = []
+    outcomes: list[Outcome] = []
     while pending:
         asked = pending.popleft()
         outcome = run.run_view(tools, source, asked)
@@ -38,7 +38,7 @@ def load_view(tools: Tools, source: Source, request: Request) -> list[run.Outcom
     return outcomes
 
 
-def _join(pending: deque[Request], outcome: run.Outcome) -> None:
+def _join(pending: deque[Request], outcome: Outcome) -> None:
     """Let what follows begin where this run really ended."""
     following = pending[0].piece if pending else None
     if following is not None and outcome.piece is not None:

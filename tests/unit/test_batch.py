@@ -6,8 +6,7 @@ import pytest
 
 from etl_oracle_to_bq import errors
 from etl_oracle_to_bq.batch import Summary
-from etl_oracle_to_bq.model import Counts, RunStatus
-from etl_oracle_to_bq.run import Outcome
+from etl_oracle_to_bq.model import Counts, Outcome, RunStatus
 
 GOOD = None
 BUSY = errors.Busy("held", code="lease-held")

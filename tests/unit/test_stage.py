@@ -366,7 +366,7 @@ def test_failed_parts_are_kept_and_dead_folders_swept(tmp_path: Path) -> None:
     assert sorted(work.iterdir()) == [work / "b"]
     assert list(stage.work_folder(work, "b").iterdir()) == []
     assert stage.keep_failed(work / "b", errors) is None
-    assert stage.sweep(tmp_path / "nowhere", lambda: []) == []
+    assert stage.sweep(tmp_path / "nowhere", list) == []
 
 
 def rows_of_three() -> list[pa.RecordBatch]:
