@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from etl_oracle_to_bq import extract, parallel, run, series
+from etl_oracle_to_bq import extract, parallel, series
 from etl_oracle_to_bq.errors import Busy, SourceError
 from etl_oracle_to_bq.model import Moment, Outcome, Request, Source
 from etl_oracle_to_bq.notify import Failure, mail_failures
-from etl_oracle_to_bq.tools import Tools
+from etl_oracle_to_bq.tools import Tools, limits
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class _Moments:
         return replace(request, moment=self._moments[group])
 
     def _read(self, source: Source) -> Moment:
-        with extract.connect(source.store, run.limits(self._tools.settings)) as session:
+        with extract.connect(source.store, limits(self._tools.settings)) as session:
             return session.moment()
 
 

@@ -321,13 +321,14 @@ def _recorded(catalog: Catalog) -> Iterator[None]:
 
 @contextmanager
 def _session(store: str) -> Iterator[OracleSession]:
-    from etl_oracle_to_bq import extract
+    from etl_oracle_to_bq import extract, tools
 
-    with _catalog() as catalog:
-        settings = configuration.load()
-        limits = extract.Limits(settings.connect_seconds, settings.call_seconds)
-        with extract.connect(catalog.store(store), limits) as session:
-            yield session
+    settings = configuration.load()
+    with (
+        tools.open_catalog(settings) as catalog,
+        extract.connect(catalog.store(store), tools.limits(settings)) as session,
+    ):
+        yield session
 
 
 @contextmanager

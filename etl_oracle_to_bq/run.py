@@ -13,29 +13,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from etl_oracle_to_bq import catalog, extract, load, slices, stage
 from etl_oracle_to_bq import plan as planning
-from etl_oracle_to_bq.codes import SNAPSHOT_TOO_OLD, TRY_ONCE_MORE
 from etl_oracle_to_bq.errors import (
     Busy,
     CatalogError,
     ConfigError,
     DestinationError,
     EtlError,
-    SourceError,
-    SourceUnavailable,
     StageError,
 )
 from etl_oracle_to_bq.heart import Heart
@@ -45,7 +32,6 @@ from etl_oracle_to_bq.model import (
     Moment,
     OracleView,
     Outcome,
-    Piece,
     Plan,
     Request,
     RunStatus,
@@ -53,8 +39,9 @@ from etl_oracle_to_bq.model import (
     Table,
     WriteDisposition,
 )
+from etl_oracle_to_bq.retries import Retries
 from etl_oracle_to_bq.settings import Settings
-from etl_oracle_to_bq.tools import Tools
+from etl_oracle_to_bq.tools import Tools, limits
 from etl_oracle_to_bq.transfer import Slicing, Transfer, move_rows
 
 log = logging.getLogger(__name__)
@@ -66,9 +53,6 @@ NOTHING_TO_COMMIT = {CommitMethod.COPY_APPEND, CommitMethod.INSERT_NEW, CommitMe
 # What is said and tidied after a failure must not hold up the views that follow: BigQuery may be
 # what failed. A staging table that stays is swept later, and expires by itself.
 LAST_WORDS_SECONDS = 10.0
-
-# A database that comes up again within an hour is found soon after.
-LONGEST_PAUSE_SECONDS = 600
 
 
 def run_view(tools: Tools, source: Source, request: Request) -> Outcome:
@@ -176,13 +160,6 @@ def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
     )
 
 
-def limits(settings: Settings) -> extract.Limits:
-    """The deadlines of a connection to Oracle."""
-    return extract.Limits(
-        connect_seconds=settings.connect_seconds, call_seconds=settings.call_seconds
-    )
-
-
 def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
@@ -195,21 +172,27 @@ class _Run:
     ) -> None:
         self.tools = tools
         self.source = source
-        self.request = request
         self.handle = handle
         self.counts = Counts()
         self.outcome = Outcome(source.view, handle.run_id, RunStatus.RUNNING, self.counts)
-        self.step, self._since, self.attempt = "config", time.monotonic(), 0
-        self.plan: Plan | None = None
-        self._struck: set[str] = set()
+        self.step, self._since = "config", time.monotonic()
         self.unsettled = False
         self.folder: Path = tools.settings.work_folder / handle.run_id
         self.heart = Heart(tools.catalog, handle, tools.settings.lease_seconds, self._pulse)
+        self.tries = Retries(
+            settings=tools.settings,
+            source=source,
+            request=request,
+            pause=self.heart.pause,
+            step=lambda: self.step,
+            warnings=self.outcome.warnings,
+        )
 
     def to_the_end(self) -> Outcome:
         with self.heart:
             try:
-                self._with_retries()
+                self.tries.until_it_works(self._attempt)
+                self.outcome.rest = self.tries.rest
             except EtlError as error:
                 self._failed(self._reason(error))
             except KeyboardInterrupt:
@@ -232,84 +215,6 @@ class _Run:
             log.info("the lease could not be looked at: %s", other)
         return error
 
-    def _with_retries(self) -> None:
-        """The window again, or a smaller one where Oracle's undo does not reach so far."""
-        while True:
-            try:
-                self._retrying()(self._attempt)
-                return
-            except SourceError as error:
-                if error.code not in SNAPSHOT_TOO_OLD or not self._narrowed(error):
-                    raise
-
-    def _retrying(self) -> Retrying:
-        """The one place where a run tries again; each door makes one try.
-
-        BigQuery's client and `load` have already tried again what is theirs.
-        """
-        settings = self.tools.settings
-        return Retrying(
-            retry=retry_if_exception(self._worth_another_try),
-            stop=stop_after_attempt(settings.attempts),
-            wait=wait_exponential(settings.retry_seconds, max=LONGEST_PAUSE_SECONDS)
-            + wait_random(0, settings.retry_seconds / 4),
-            before_sleep=self._tell_of_failed_try,
-            sleep=self.heart.pause,
-            reraise=True,
-        )
-
-    def _worth_another_try(self, error: BaseException) -> bool:
-        if not isinstance(error, EtlError):
-            return False
-        if error.code in SNAPSHOT_TOO_OLD:
-            return not self._can_be_narrowed()
-        if error.code in TRY_ONCE_MORE:
-            return error.code not in self._struck
-        return isinstance(error, SourceUnavailable) or error.code == "slice-died"
-
-    def _tell_of_failed_try(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        assert isinstance(error, EtlError)
-        self._struck.add(error.code)
-        pause = state.next_action.sleep if state.next_action else 0
-        log.warning("%s: %s; next try in %.1f s", self.source.view, error, pause)
-        self.outcome.warnings.append(
-            f"Try {self.attempt} failed at step {self.step}: {error.code}: {error} Tried again."
-        )
-
-    def _can_be_narrowed(self) -> bool:
-        whole = planning.whole(self.plan) if self.plan else None
-        return self.request.moment is not None or whole is not None
-
-    def _narrowed(self, error: EtlError) -> bool:
-        """Ask for less, so that Oracle's undo reaches; False when there is nothing smaller."""
-        if self.request.moment is not None:
-            self.request = replace(self.request, moment=None)
-            self._tell_of_less(error, "read at a moment of its own, not the one of its group")
-            return True
-        piece = planning.whole(self.plan) if self.plan else None
-        halves = planning.halved(piece, self._retrying()(self._earliest, piece)) if piece else None
-        if halves is None:
-            return False
-        first, second = halves
-        self.request = replace(self.request, piece=first)
-        self.outcome.rest = (second, *self.outcome.rest)
-        until = f"{first.upper:%Y-%m-%d %H:%M:%S}"
-        self._tell_of_less(error, f"only what lies before {until}; further runs take the rest")
-        return True
-
-    def _tell_of_less(self, error: EtlError, what: str) -> None:
-        log.warning("%s: %s; now %s", self.source.view, error, what)
-        self.outcome.warnings.append(f"Try {self.attempt} failed: {error.code}. Now {what}.")
-
-    def _earliest(self, piece: Piece) -> datetime | None:
-        """The smallest incremental value, where the piece itself does not say where it begins."""
-        if piece.lower is not None or self.plan is None:
-            return None
-        with extract.connect(self.source.store, limits(self.tools.settings)) as session:
-            ((earliest,),) = session.answer(planning.earliest(self.plan))
-            return earliest if isinstance(earliest, datetime) else None
-
     def _clear_leftovers(self) -> None:
         """What runs left that died after their commit was recorded."""
         source, tools = self.source, self.tools
@@ -323,7 +228,6 @@ class _Run:
         stage.sweep(tools.settings.work_folder, tools.catalog.live_run_ids)
 
     def _attempt(self) -> None:
-        self.attempt += 1
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
         self.counts.staged_bytes = 0
         self._enter("plan")
@@ -349,8 +253,8 @@ class _Run:
             raise
 
     def _planned(self, session: extract.OracleSession) -> Plan:
-        self.plan = plan = _plan(self.tools, self.source, self.request, session)
-        self.plan = plan = _after_probe(plan, self.source, session.counts(plan.probe))
+        self.tries.plan = plan = _plan(self.tools, self.source, self.tries.request, session)
+        self.tries.plan = plan = _after_probe(plan, self.source, session.counts(plan.probe))
         self.outcome.load_type, self.outcome.piece = plan.load_type, plan.piece
         self.outcome.window = plan.window
         self.tools.catalog.save_plan(self.handle, self.source, planning.as_dict(plan))
@@ -361,7 +265,7 @@ class _Run:
         warehouse = self.tools.warehouse
         if plan.creates_target:
             warehouse.create_dataset(plan.target.dataset)
-        return warehouse.create_staging(plan.target, self.handle.run_id, self.attempt)
+        return warehouse.create_staging(plan.target, self.handle.run_id, self.tries.number)
 
     def _prepare_target(self, plan: Plan) -> None:
         """Create or widen the target, only now: a load that failed leaves nothing behind.
@@ -379,7 +283,9 @@ class _Run:
         """How many connections read the view at once; None for the one that is open."""
         settings, rows = self.tools.settings, plan.expected_rows or 0
         worth = min(self.source.slices, rows // slices.LEAST_ROWS)
-        wanted = min(worth if self.request.slices is None else self.request.slices, rows)
+        wanted = min(
+            worth if self.tries.request.slices is None else self.tries.request.slices, rows
+        )
         if wanted < 2:
             return None
         if plan.moment.scn is None:
@@ -404,7 +310,9 @@ class _Run:
             folder=stage.work_folder(settings.work_folder, self.handle.run_id),
             limits=stage.StageLimits(settings.part_bytes, settings.stage_limit_bytes),
             transform=_transform(settings, self.source),
-            job_id=lambda part: load.job_id(self.handle.run_id, f"part{self.attempt}x{part:05d}"),
+            job_id=lambda part: load.job_id(
+                self.handle.run_id, f"part{self.tries.number}x{part:05d}"
+            ),
             check=self._check,
             enter=self._enter,
             slicing=self._slicing(session, plan),
@@ -568,7 +476,7 @@ class _Run:
 
     def _pulse(self) -> catalog.Progress:
         return catalog.Progress(
-            self.counts, self.step, self.outcome.seconds, self.outcome.warnings, self.attempt
+            self.counts, self.step, self.outcome.seconds, self.outcome.warnings, self.tries.number
         )
 
 

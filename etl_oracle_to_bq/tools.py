@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from etl_oracle_to_bq import load, logs
+from etl_oracle_to_bq import extract, load, logs
 from etl_oracle_to_bq.catalog import Catalog
 from etl_oracle_to_bq.model import Counts
 from etl_oracle_to_bq.settings import Settings, require_project
@@ -51,3 +51,10 @@ def open_tools(
     )
     with load.Warehouse(access) as warehouse:
         yield Tools(settings, catalog, warehouse, progress)
+
+
+def limits(settings: Settings) -> extract.Limits:
+    """The deadlines of a connection to Oracle."""
+    return extract.Limits(
+        connect_seconds=settings.connect_seconds, call_seconds=settings.call_seconds
+    )
