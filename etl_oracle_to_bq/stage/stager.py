@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from queue import Queue
@@ -23,6 +24,7 @@ from etl_oracle_to_bq.stage.transforms import Transform, transformed
 from etl_oracle_to_bq.stage.values import check_values, fit
 
 MIB = 1024 * 1024
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A row group; as many bytes wait to become one as are being encoded. BigQuery prefers groups of
 # 16 MiB (Loading Parquet data), but then a run passed 300 MiB. CSV has no groups.
@@ -209,6 +211,8 @@ class Stager:
 
 
 def _stamp(moment: datetime, zoned: bool) -> Any:
-    kind = pa.timestamp("us", "UTC")
-    stamp = pa.scalar(moment.astimezone(UTC), kind)
-    return stamp if zoned else stamp.cast(pa.timestamp("us"))
+    """The moment as an Arrow scalar, from its bytes: `pa.scalar` would import pandas first."""
+    microseconds = (moment - EPOCH) // timedelta(microseconds=1)
+    kind = pa.timestamp("us", "UTC" if zoned else None)
+    value = pa.py_buffer(microseconds.to_bytes(8, sys.byteorder, signed=True))
+    return pa.Array.from_buffers(kind, 1, [None, value])[0]
