@@ -19,6 +19,7 @@ from etl_oracle_to_bq.errors import EtlError, StageError
 from etl_oracle_to_bq.model import LoadMode, Part
 from etl_oracle_to_bq.schema import IMPORTED_AT
 from etl_oracle_to_bq.stage.folders import disk_error, remove_folder
+from etl_oracle_to_bq.stage.kinds import constant
 from etl_oracle_to_bq.stage.parts import CsvPart, ParquetPart, PartWriter
 from etl_oracle_to_bq.stage.transforms import Transform, transformed
 from etl_oracle_to_bq.stage.values import check_values, fit
@@ -211,8 +212,6 @@ class Stager:
 
 
 def _stamp(moment: datetime, zoned: bool) -> Any:
-    """The moment as an Arrow scalar, from its bytes: `pa.scalar` would import pandas first."""
     microseconds = (moment - EPOCH) // timedelta(microseconds=1)
     kind = pa.timestamp("us", "UTC" if zoned else None)
-    value = pa.py_buffer(microseconds.to_bytes(8, sys.byteorder, signed=True))
-    return pa.Array.from_buffers(kind, 1, [None, value])[0]
+    return constant(kind, microseconds.to_bytes(8, sys.byteorder, signed=True))

@@ -9,10 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from etl_oracle_to_bq.stage.kinds import is_bytes
+from etl_oracle_to_bq.stage.kinds import constant, is_bytes, text_constant
 
 # The stubs ask for the exact class of each array, which is only known at run time here.
 pc: Any = pyarrow.compute
+
+MINUS, ZULU, NOTHING = text_constant("-"), text_constant("Z"), text_constant("")
+NO_LENGTH = constant(pa.int64(), bytes(8))
 
 
 def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
@@ -41,7 +44,7 @@ def _is_zoned(kind: pa.DataType) -> bool:
 
 def _utc_text(column: pa.Array[Any]) -> pa.Array[Any]:
     naive = pc.cast(column.view(pa.timestamp("us")), pa.string())
-    text: pa.Array[Any] = pc.binary_join_element_wise(naive, "Z", "")
+    text: pa.Array[Any] = pc.binary_join_element_wise(naive, ZULU, NOTHING)
     return text
 
 
@@ -60,8 +63,9 @@ def _plain_digits(column: pa.Array[Any]) -> pa.Array[Any]:
     digits = pc.ascii_lpad(digits, scale + 1, "0")
     digits = pc.binary_replace_slice(digits, -scale, -scale, ".")
     digits = pc.ascii_rtrim(pc.ascii_rtrim(digits, "0"), ".")
-    sign = pc.if_else(pc.less(unscaled, pa.scalar(0, whole)), "-", "")
-    signed: pa.Array[Any] = pc.binary_join_element_wise(sign, digits, "")
+    zero = constant(whole, bytes(whole.bit_width // 8))
+    sign = pc.if_else(pc.less(unscaled, zero), MINUS, NOTHING)
+    signed: pa.Array[Any] = pc.binary_join_element_wise(sign, digits, NOTHING)
     return signed
 
 
@@ -72,7 +76,7 @@ def _base64(column: pa.Array[Any]) -> pa.Array[Any]:
     in the encoded text; the digits that stand for padding are then overwritten with "=".
     """
     column = pc.cast(column, pa.large_binary())
-    lengths = np.asarray(pc.fill_null(pc.binary_length(column), 0), dtype=np.int64)
+    lengths = _numbers(pc.fill_null(pc.binary_length(column), NO_LENGTH))
     pads = -lengths % 3
     ends = np.cumsum(lengths + pads)
     padded = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
@@ -86,10 +90,17 @@ def _base64(column: pa.Array[Any]) -> pa.Array[Any]:
     text[text_ends[pads == 2] - 2] = ord("=")
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), text_ends])
     encoded = pa.LargeStringArray.from_buffers(len(column), _buffer(offsets), _buffer(text))
-    with_nulls: pa.Array[Any] = pc.if_else(
-        column.is_valid(), encoded, pa.scalar(None, encoded.type)
-    )
+    with_nulls: pa.Array[Any] = pc.if_else(column.is_valid(), encoded, pa.nulls(1, encoded.type)[0])
     return with_nulls
+
+
+def _numbers(column: pa.Array[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """An int64 column without NULLs; Arrow's own conversion would import pandas."""
+    values = column.buffers()[1]
+    if values is None or not len(column):
+        return np.zeros(0, dtype=np.int64)
+    numbers = np.frombuffer(memoryview(values), dtype=np.int64)
+    return numbers[column.offset : column.offset + len(column)]
 
 
 def _bytes_of(column: pa.Array[Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
