@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from etl_oracle_to_bq import codes, errors
@@ -42,6 +44,18 @@ def test_a_registered_code_tells_its_own_action() -> None:
 def test_a_mismatch_carries_every_difference() -> None:
     error = errors.SchemaMismatch("differ", code="schema-mismatch", differences=["a: 1", "b: 2"])
     assert error.differences == ("a: 1", "b: 2")
+
+
+def test_an_error_travels_between_processes_as_it_is() -> None:
+    error = errors.SchemaMismatch(
+        "differ", code="schema-mismatch", differences=["a: 1"], view="ERP.V_X", step="plan"
+    )
+    error.run_id = "r1"
+    error.add_note("where it happened")
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is errors.SchemaMismatch
+    assert (str(arrived), vars(arrived)) == (str(error), vars(error))
+    assert arrived.__notes__ == ["where it happened"]
 
 
 def test_the_module_docstring_draws_the_whole_tree() -> None:
