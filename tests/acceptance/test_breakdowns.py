@@ -1,4 +1,7 @@
-"""A full disk, a BigQuery that is gone or refuses, a database that is missing, broken or locked."""
+"""A limit of staged bytes, a BigQuery that is gone or refuses, a database that is none.
+
+What kills, locks or fills things under a run is in `crash`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,9 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -72,32 +72,6 @@ def test_the_limit_of_staged_bytes(house: House) -> None:
     message = house.fails(VIEW, 5, "disk-full")
     assert "limit of 1 MiB" in message
     assert house.tables() == ["etl_load_status"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if os.name == "nt" or mount is None or os.geteuid() != 0:
-        pytest.skip("a small disk needs mount and root; the limit of staged bytes is tested apart")
-    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk(house: House, small_disk: Path, oracle: Oracle) -> None:
-    house.installation.write_settings(ETL_DATA_DIR=str(small_disk))
-    assert "disk is full" in house.fails(VIEW, 5, "disk-full")
-    # The room is given back, and the next view of the night can be loaded.
-    assert shutil.disk_usage(small_disk).free > 1_500_000
-    house.run_one(SMALL)
-    house.installation.write_settings(ETL_DATA_DIR=str(house.folder / "var"))
-    house.run_one(VIEW)
-    same(loaded(house.target(TARGET)), oracle.rows(VIEW))
 
 
 def test_bigquery_is_not_there(house: House) -> None:
@@ -183,14 +157,6 @@ def catalog_error(done: subprocess.CompletedProcess[str], code: str) -> str:
     return str(error["message"])
 
 
-def test_a_database_that_is_not_there_is_not_made(house: House) -> None:
-    house.installation.database.unlink()
-    message = catalog_error(house.etl("run", SMALL, "--json"), "catalog-missing")
-    assert str(house.installation.database) in message
-    assert not house.installation.database.exists()
-    assert house.tables() == []
-
-
 def test_a_database_that_is_none(house: House) -> None:
     house.installation.database.write_bytes(b"This is a shopping list." * 400)
     message = catalog_error(house.etl("run", SMALL, "--json"), "catalog-unreachable")
@@ -221,15 +187,3 @@ def test_a_folder_of_the_database_that_may_only_be_read(house: House) -> None:
         catalog_error(house.etl("run", SMALL, "--json"), "catalog-unreachable")
     finally:
         folder.chmod(0o700)
-
-
-def test_a_database_that_is_locked_for_a_while_is_waited_for(house: House) -> None:
-    with closing(sqlite3.connect(house.installation.database)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        running = house.installation.start("run", SMALL, "--json")
-        with pytest.raises(subprocess.TimeoutExpired):
-            running.communicate(timeout=8)
-        connection.rollback()
-    out, err = running.communicate(timeout=120)
-    assert running.returncode == 0, err
-    assert json.loads(out)["runs"][0]["status"] == "succeeded"

@@ -331,3 +331,37 @@ def test_import_stamps_tell_versions_apart(story: Story, scene: Scene) -> None:
     assert len({row[IMPORTED_AT] for row in rows}) == 2
     # Oracle's clock, which this test has set, and not that of this machine.
     assert {row[IMPORTED_AT] for row in rows} == {NINE_O_CLOCK, NINE_O_CLOCK + 60 * MINUTE}
+
+
+def test_a_column_of_bare_days_loses_no_row_of_a_day_and_doubles_none(
+    story: Story, scene: Scene
+) -> None:
+    """Rows of today may still come with a stamp that has passed: midnight."""
+    house, oracle, clock = scene.house, scene.oracle, scene.clock
+    assert story.full
+    oracle.table("DAYS", {"ID": "NUMBER(5)", "CHANGED": "DATE"})
+    for view in ("DAYS_LOG", "DAYS_MERGED"):
+        oracle.view(view, "SELECT * FROM ERP.DAYS")
+    common = {"incremental_column": "CHANGED"}
+    house.add(
+        {"view": "ERP.DAYS_LOG", "write_disposition": "append", **common},
+        {"view": "ERP.DAYS_MERGED", "key_columns": ["ID"], **common},
+        store=STORE,
+    )
+
+    def after(hours: int, *rows: str) -> tuple[list[int], list[int], set[str]]:
+        """The ids in the log and in the merged table, and the watermarks."""
+        clock.now = NINE_O_CLOCK + timedelta(hours=hours)
+        oracle.insert("DAYS", *rows)
+        house.run("DAYS_LOG", "DAYS_MERGED")
+        log, merged = (
+            sorted(row["id"] for row in house.target(table))
+            for table in ("days_log", "days_merged")
+        )
+        return log, merged, {house.watermark("DAYS_LOG"), house.watermark("DAYS_MERGED")}
+
+    twelfth, thirteenth = "2026-03-12T00:00:00.000000", "2026-03-13T00:00:00.000000"
+    first = after(48, "1, DATE '2026-03-10'", "2, DATE '2026-03-12'")
+    assert first == ([1], [1, 2], {twelfth})
+    assert after(54, "3, DATE '2026-03-12'") == ([1], [1, 2, 3], {twelfth})
+    assert after(72, "4, DATE '2026-03-13'") == ([1, 2, 3], [1, 2, 3, 4], {thirteenth})
