@@ -43,9 +43,10 @@ class Done:
 
 
 class Runner:
-    """One process at a time; a context manager."""
+    """One process at a time; a context manager. `forks` False: each from scratch."""
 
-    def __init__(self) -> None:
+    def __init__(self, forks: bool = CAN_FORK) -> None:
+        self.forks = forks
         self._folder = tempfile.TemporaryDirectory(prefix="etl-crash-")
         self._zygote: subprocess.Popen[str] | None = None
         self._number = 0
@@ -108,7 +109,7 @@ class Running:
 
     def begin(self, env: dict[str, str], arguments: list[str]) -> None:
         """Start it; `pid` is set afterwards."""
-        if not CAN_FORK:
+        if not self._runner.forks:
             script = str(Path(__file__).with_name("dying.py"))
             with self._out.open("wb") as out, self._err.open("wb") as err:
                 self._plain = subprocess.Popen(

@@ -23,6 +23,7 @@ from tests.acceptance.crash.deaths import (
     crash,
     tell_the_truth,
 )
+from tests.acceptance.crash.runner import Runner
 from tests.acceptance.crash.world import World, rotated
 
 STEPS = [
@@ -187,3 +188,22 @@ def test_kills_at_random_moments(
         for book, run_ids in zip(books, dead, strict=True):
             tell_the_truth(world, book, run_ids)
         tally["kills at random moments"] += len(books)
+
+
+def test_a_process_from_scratch_dies_alike(
+    world: World, shelf: dict[tuple[str, str], Book], tally: Counter[str]
+) -> None:
+    """As where the system cannot fork, and as a scheduler would start it."""
+    book = shelf["append", "csv"]
+    world.business(book)
+    with Runner(forks=False) as runner:
+        done = runner.run(world.installation, "run", book.view, point="after:commit")
+        assert done.killed, done
+        world.settle(book)
+        run = world.transactions(book)[-2]
+        assert (run["status"], world.took_effect(run["run_id"])) == ("succeeded", True)
+        world.business(book)
+        done = runner.run(world.installation, "run", book.view)
+        assert done.code == 0, done
+    world.check(book)
+    tally["kills"] += 1
