@@ -327,7 +327,8 @@ class Piece:
     The run takes `[lower, upper)` of the incremental column. In a first load `lower` is None in
     the first piece, which takes the rows without a value too, and `upper` is None in the last,
     which takes what lies after `end` too. `begin` and `end` are those of the whole series; the
-    watermark never passes `end`. `halvings` counts how often a window was halved to get here.
+    watermark never passes `end`. `halvings` counts how often a window was halved to get here;
+    `timed` says that values of the series have a time of day, whatever those of one piece have.
     """
 
     load_type: LoadType
@@ -336,6 +337,7 @@ class Piece:
     begin: datetime | None
     end: datetime
     halvings: int = 0
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +372,7 @@ class Plan:
     the rows: see `plan.Probe`. `additions` are target columns to add first. `watermark` is
     what the source's watermark becomes after commit, or None when it stays. `upper` is Oracle's
     clock less the safety lag, where the next increment begins; `piece` is set in a series.
+    `date_only` says whether no incremental value has a time of day, and is None before the probe.
     `origin` and `rows` (the SQL condition on `v`, empty for every row) are what `query` reads.
     """
 
@@ -396,6 +399,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     upper: datetime | None = None
     piece: Piece | None = None
+    date_only: bool | None = None
     origin: OracleView = OracleView("", "", ())
     rows: str = ""
 

@@ -156,6 +156,7 @@ def _after_probe(plan: Plan, source: Source, counted: dict[str, int]) -> Plan:
         window=verdict.window,
         watermark=verdict.watermark,
         expected_rows=verdict.expected_rows,
+        date_only=verdict.date_only,
         warnings=(*plan.warnings, *verdict.warnings),
     )
 

@@ -34,16 +34,7 @@ def load_view(tools: Tools, source: Source, request: Request) -> list[Outcome]:
         if outcome.error:
             break
         pending.extendleft(replace(asked, piece=piece) for piece in reversed(outcome.rest))
-        _join(pending, outcome)
     return outcomes
-
-
-def _join(pending: deque[Request], outcome: Outcome) -> None:
-    """Let what follows begin where this run really ended."""
-    following = pending[0].piece if pending else None
-    if following is not None and outcome.piece is not None:
-        begin = planning.after(outcome.piece, outcome.watermark)
-        pending[0] = replace(pending[0], piece=replace(following, lower=begin))
 
 
 def _requests(tools: Tools, source: Source, request: Request) -> list[Request]:

@@ -5,7 +5,7 @@ table and its differences) and `query` (the SQL). `verdict` judges what the prob
 """
 
 from etl_oracle_to_bq.plan.making import commit_method, make
-from etl_oracle_to_bq.plan.pieces import after, chunks, earliest, halved, rest_of_first, whole
+from etl_oracle_to_bq.plan.pieces import chunks, earliest, halved, rest_of_first, whole
 from etl_oracle_to_bq.plan.record import as_dict
 from etl_oracle_to_bq.plan.rules import problems
 from etl_oracle_to_bq.plan.slicing import (
@@ -46,7 +46,6 @@ __all__ = [
     "Differences",
     "Slice",
     "Verdict",
-    "after",
     "appends_a_window",
     "as_dict",
     "backfill_chunks",

@@ -20,7 +20,7 @@ from etl_oracle_to_bq.model import (
     Request,
     WriteDisposition,
 )
-from etl_oracle_to_bq.plan.windows import backfill_chunks, midnight
+from etl_oracle_to_bq.plan.windows import ONE_DAY, backfill_chunks, midnight
 from etl_oracle_to_bq.schema import before_year_one, in_utc
 
 MOST_HALVINGS = 12
@@ -50,13 +50,14 @@ def whole(plan: Plan) -> Piece | None:
     A *replace* or full load shows one moment of the whole view or nothing. A first load that
     replaces by one column and is cut by another would delete rows that it should keep.
     """
+    timed = plan.date_only is False
     if plan.piece is not None:
-        return plan.piece
+        return replace(plan.piece, timed=plan.piece.timed or timed)
     window, end = plan.window, plan.upper
     if plan.disposition is WriteDisposition.REPLACE or not plan.incremental or end is None:
         return None
     if plan.load_type is LoadType.INCREMENTAL and window is not None:
-        return Piece(LoadType.INCREMENTAL, window.lower, end, window.lower, end)
+        return Piece(LoadType.INCREMENTAL, window.lower, end, window.lower, end, timed=timed)
     if plan.load_type is LoadType.BACKFILL and window is not None and window.upper is not None:
         return Piece(LoadType.BACKFILL, window.lower, window.upper, window.lower, window.upper)
     if plan.load_type is not LoadType.FIRST:
@@ -65,34 +66,27 @@ def whole(plan: Plan) -> Piece | None:
     if other and plan.disposition is WriteDisposition.REPLACE_WINDOW:
         return None
     lower = window.lower if window is not None and not other else None
-    return Piece(LoadType.FIRST, lower, None, lower, end)
+    return Piece(LoadType.FIRST, lower, None, lower, end, timed=timed)
 
 
 def halved(piece: Piece, earliest: datetime | None) -> tuple[Piece, Piece] | None:
     """The piece as two, parted at a midnight where there is one; None when it is too short.
 
     `earliest` is the smallest incremental value of the view, for a piece without a beginning.
-    Rows that are stamped with a day only are why midnight is preferred: within the day they
-    cannot be told apart.
+    Inside of a day only values with a time of day are told apart: of a day's rows without one,
+    some may be still to come, under a stamp that a watermark at noon would have passed.
     """
     lower, upper = piece.lower or earliest, piece.upper or piece.end
     if lower is None or upper - lower < SHORTEST or piece.halvings >= MOST_HALVINGS:
         return None
     middle = (lower + (upper - lower) / 2).replace(microsecond=0)
-    if midnight(middle) > lower:
-        middle = midnight(middle)
+    days = [midnight(middle), midnight(middle) + ONE_DAY]
+    inside = [day for day in days if lower < day < upper]
+    if not (inside or piece.timed or piece.load_type is LoadType.BACKFILL):
+        return None
+    edge = inside[0] if inside else middle
     deeper = replace(piece, halvings=piece.halvings + 1)
-    return replace(deeper, upper=middle), replace(deeper, lower=middle)
-
-
-def after(piece: Piece, watermark: datetime | None) -> datetime | None:
-    """Where the piece that follows a committed one begins: up to where it really got.
-
-    A watermark goes back to midnight when rows carry no time of day, and so does what follows.
-    """
-    if watermark is None or piece.upper is None or watermark >= piece.upper:
-        return piece.upper
-    return max(watermark, piece.lower or watermark)
+    return replace(deeper, upper=edge), replace(deeper, lower=edge)
 
 
 def earliest(plan: Plan) -> Query:

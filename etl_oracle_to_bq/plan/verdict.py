@@ -34,6 +34,7 @@ class Verdict:
     window: Window | None
     watermark: datetime | None
     expected_rows: int
+    date_only: bool
     warnings: tuple[str, ...] = ()
 
 
@@ -54,8 +55,10 @@ def probe_verdict(plan: Plan, counts: Mapping[str, int], source: Source) -> Verd
     refuse_too_many_partitions(plan.target, counts.get(sql.PARTITIONS, 0))
     warnings = (*bad_dates, *_dropped_times(plan, counts), *_outside(plan, counts, source))
     expected = counts[sql.WINDOW_ROWS]
-    verdict = Verdict(plan.query, plan.window, plan.watermark, expected, warnings)
-    return _to_midnight(verdict, plan, counts, source) if _date_only(plan, counts) else verdict
+    date_only = counts.get(sql.OFF_MIDNIGHT) == 0 and not (plan.piece and plan.piece.timed)
+    verdict = Verdict(plan.query, plan.window, plan.watermark, expected, date_only, warnings)
+    moves = date_only and plan.watermark is not None
+    return _to_midnight(verdict, plan, counts, source) if moves else verdict
 
 
 def volume_verdict(
@@ -110,10 +113,6 @@ def _held(text: str, code: str, source: Source, disposition: WriteDisposition) -
     if disposition is WriteDisposition.REPLACE:
         raise StageError(f"{text} The target was left as it is.", code=code, view=source.view)
     return (text,)
-
-
-def _date_only(plan: Plan, counts: Mapping[str, int]) -> bool:
-    return plan.watermark is not None and counts.get(sql.OFF_MIDNIGHT) == 0
 
 
 def _to_midnight(

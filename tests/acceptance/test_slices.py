@@ -158,17 +158,24 @@ def ended(processes: list[psutil.Process]) -> bool:
 
 
 def test_all_slices_show_the_moment_of_the_plan(
-    stalled: Callable[[], subprocess.Popen[str]], tables: House, oracle: Oracle, erp: Sandbox
+    tables: House, oracle: Oracle, erp: Sandbox
 ) -> None:
     before = oracle.rows("BY_DATE")
-    process = stalled()
-    oracle.execute("UPDATE ERP.BY_DATE SET AMOUNT = -1", "DELETE FROM ERP.BY_DATE WHERE ID > 50")
+    # The plan is made; what the slices take is being counted, and none of them has begun.
+    erp.faults.set("stall", row=0, match='"BUCKET"')
+    process = tables.installation.start("run", "BY_DATE", "--full", "--slices", "3", "--json")
     try:
+        wait_until(lambda: running(tables))
+        oracle.execute(
+            "UPDATE ERP.BY_DATE SET AMOUNT = -1", "DELETE FROM ERP.BY_DATE WHERE ID > 50"
+        )
         erp.faults.clear()
         out, _ = process.communicate(timeout=DEADLINE)
         assert json.loads(out)["runs"][0]["slices"] == 3
         same(loaded(tables.target("by_date")), before)
     finally:
+        process.kill()
+        process.communicate()
         oracle.execute("DELETE FROM ERP.BY_DATE")
         rows = [f"{n}, {n} / 7, {SPREAD.format(n=n)}, 'row {n}'" for n in range(ROWS)]
         oracle.insert("BY_DATE", *rows, *ODD)

@@ -231,6 +231,31 @@ def test_rows_without_a_stamp_came_once(story: Story, scene: Scene) -> None:
         assert rows == [{"id": 900, "n": 1}, {"id": 901, "n": 1}], view
 
 
+@pytest.mark.parametrize("way", ["LOG", "MERGED"])
+def test_a_day_is_cut_where_some_rows_have_a_time_and_others_stand_at_midnight(
+    erp: Sandbox, oracle: Oracle, house: House, way: str
+) -> None:
+    """A piece that holds midnights only is not taken for a day whose rows are still to come."""
+    name = f"NOON_{way}"
+    columns = {"ID": "NUMBER(10)", "POSTED": "DATE", "CHANGED": "DATE"}
+    oracle.table(
+        name,
+        columns,
+        *(f"{n}, DATE '2026-02-01', DATE '2026-02-10'" for n in range(10)),
+        *(f"{10 + n}, DATE '2026-02-01', DATE '2026-02-10' + 18/24" for n in range(10)),
+    )
+    house.add({**source(f"D_{way}"), "view": f"ERP.{name}"}, store=STORE)
+    erp.faults.set("error_at_row", row=12, code=1555, match=name)
+    runs = every_run(house, name)[name]
+    erp.faults.clear()
+    assert sum(run["rows"]["loaded"] for run in runs) == 20
+    assert len(runs) >= 2
+    same(contents(house, name), oracle.rows(name))
+    oracle.insert(name, "99, DATE '2026-02-01', SYSDATE - 1/86400")
+    house.run_one(name)
+    same(contents(house, name), oracle.rows(name))
+
+
 # What cannot be cut --------------------------------------------------------------------------
 
 

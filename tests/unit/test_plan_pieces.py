@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from etl_oracle_to_bq import plan as planning
 from etl_oracle_to_bq.load import sql as bigquery_sql
 from etl_oracle_to_bq.model import LoadType, PartitionType, Piece, Plan, Request, Source
-from tests.unit.plan_facts import APPEND, MERGE, REPLACE, WINDOW, at, make, marked, owned, source
+from tests.unit.plan_facts import (
+    APPEND,
+    MERGE,
+    REPLACE,
+    WINDOW,
+    at,
+    counts,
+    make,
+    marked,
+    owned,
+    source,
+)
 
 NOON = at("2026-03-02 12:00")
 MOMENTS = st.datetimes(at("1900-01-01"), at("2100-01-01"))
@@ -83,29 +94,67 @@ def test_a_backfill_is_its_window() -> None:
 
 def test_a_piece_is_itself() -> None:
     asked = piece(LoadType.INCREMENTAL, "2026-03-01", "2026-03-01 12:00", "2026-03-02")
-    assert planning.whole(loaded(marked("2026-03-01"), Request(piece=asked))) is asked
+    assert planning.whole(loaded(marked("2026-03-01"), Request(piece=asked))) == asked
 
 
 # Halves --------------------------------------------------------------------------------------
 
 
-@given(MOMENTS, MOMENTS)
-def test_halves_meet_inside_and_get_smaller(one: datetime, other: datetime) -> None:
+@given(MOMENTS, MOMENTS, st.booleans())
+def test_halves_meet_inside_at_a_midnight_where_there_is_one(
+    one: datetime, other: datetime, timed: bool
+) -> None:
     lower, upper = sorted((one, other))
-    whole = Piece(LoadType.INCREMENTAL, lower, upper, lower, upper)
+    whole = Piece(LoadType.INCREMENTAL, lower, upper, lower, upper, timed=timed)
     halves = planning.halved(whole, None)
-    if upper - lower < timedelta(seconds=2):
+    first_midnight = lower.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    if upper - lower < timedelta(seconds=2) or not (timed or first_midnight < upper):
         assert halves is None
         return
     assert halves is not None
     first, second = halves
-    assert (first.lower, second.upper) == (lower, upper)
-    assert first.upper == second.lower
+    assert (first.lower, second.upper, first.upper) == (lower, upper, second.lower)
     middle = first.upper
     assert middle is not None and lower < middle < upper
     assert middle.microsecond == 0
-    if upper - lower >= timedelta(days=2):
-        assert middle == middle.replace(hour=0, minute=0, second=0)
+    assert not first_midnight < upper or middle.time() == time()
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "edge"),
+    [
+        ("2026-03-01 06:00", "2026-03-01 18:00", None),
+        ("2026-03-01 00:00", "2026-03-02 09:00", "2026-03-02"),
+        ("2026-03-01 23:00", "2026-03-02 01:00", "2026-03-02"),
+    ],
+)
+def test_days_are_never_parted_unless_values_have_a_time(
+    lower: str, upper: str, edge: str | None
+) -> None:
+    """Of a day whose rows carry no time, some may be still to come."""
+    whole = piece(LoadType.INCREMENTAL, lower, upper, upper)
+    halves = planning.halved(whole, None)
+    assert (halves[0].upper if halves else None) == (at(edge) if edge else None)
+    assert planning.halved(replace(whole, timed=True), None) is not None
+    assert planning.halved(replace(whole, load_type=LoadType.BACKFILL), None) is not None
+
+
+@pytest.mark.parametrize(("off_midnight", "timed"), [(0, False), (1, True)])
+def test_whether_values_have_a_time_is_known_from_the_whole_window(
+    off_midnight: int, timed: bool
+) -> None:
+    configured = marked("2026-03-01")
+    plan = loaded(configured)
+    assert planning.whole(plan) is not None and not planning.whole(plan).timed  # type: ignore[union-attr]
+    verdict = planning.probe_verdict(plan, counts(off_midnight=off_midnight), configured)
+    whole = planning.whole(replace(plan, date_only=verdict.date_only))
+    assert whole is not None and whole.timed == timed
+    again = loaded(configured, Request(piece=whole))
+    alone = planning.probe_verdict(again, counts(off_midnight=0), configured)
+    # In a piece that happens to hold midnights only, the whole window's rule holds.
+    assert alone.date_only == (not timed)
+    moved = alone.watermark != again.watermark
+    assert moved == (not timed)
 
 
 def test_a_first_load_is_halved_from_the_earliest_stamp() -> None:
@@ -120,7 +169,8 @@ def test_a_first_load_is_halved_from_the_earliest_stamp() -> None:
 
 
 def test_halving_ends() -> None:
-    current: Piece | None = piece(LoadType.INCREMENTAL, "1900-01-01", "2026-03-02", "2026-03-02")
+    whole = piece(LoadType.INCREMENTAL, "1900-01-01", "2026-03-02", "2026-03-02")
+    current: Piece | None = replace(whole, timed=True)
     halvings = 0
     while current is not None:
         halves = planning.halved(current, None)
@@ -207,27 +257,6 @@ def test_a_date_only_piece_replaces_whole_days() -> None:
     assert plan.window is not None
     assert (plan.window.lower, plan.window.upper) == (at("2026-02-28"), at("2026-03-02"))
     assert plan.watermark == asked.upper
-
-
-# From one piece to the next ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("watermark", "begin"),
-    [
-        ("2026-03-01 12:00", "2026-03-01 12:00"),
-        (None, "2026-03-01 12:00"),
-        ("2026-03-05", "2026-03-01 12:00"),
-        ("2026-03-01", "2026-03-01"),
-        ("2026-02-20", "2026-02-26"),
-    ],
-    ids=["arrived", "backfill", "inside the overlap", "back to midnight", "an empty day"],
-)
-def test_the_next_piece_begins_where_this_one_really_ended(
-    watermark: str | None, begin: str
-) -> None:
-    done = piece(LoadType.INCREMENTAL, "2026-02-26", "2026-03-01 12:00", "2026-03-02")
-    assert planning.after(done, at(watermark) if watermark else None) == at(begin)
 
 
 # Chunks --------------------------------------------------------------------------------------
