@@ -52,6 +52,7 @@ class Retries:
     plan: Plan | None = None
     number: int = 0
     rest: tuple[Piece, ...] = ()
+    _smallest: bool = False
     _struck: set[str] = field(default_factory=set)
 
     def until_it_works(self, attempt: Callable[[], None]) -> None:
@@ -66,8 +67,11 @@ class Retries:
                 self._retrying()(numbered)
                 return
             except SourceError as error:
-                if error.code not in SNAPSHOT_TOO_OLD or not self._narrowed(error):
+                if error.code not in SNAPSHOT_TOO_OLD or self._worth_another_try(error):
                     raise
+                if not self._narrowed(error):
+                    self._smallest = True
+                    self._tell_of_less(error, "the same once more, as of another moment")
 
     def _retrying(self) -> Retrying:
         settings = self.settings
@@ -85,7 +89,7 @@ class Retries:
         if not isinstance(error, EtlError):
             return False
         if error.code in SNAPSHOT_TOO_OLD:
-            return not self._can_be_narrowed()
+            return self._smallest or not self._can_be_narrowed()
         if error.code in TRY_ONCE_MORE:
             return error.code not in self._struck
         return isinstance(error, SourceUnavailable) or error.code == "slice-died"
@@ -105,7 +109,10 @@ class Retries:
         return self.request.moment is not None or whole is not None
 
     def _narrowed(self, error: EtlError) -> bool:
-        """Ask for less, so that Oracle's undo reaches; False when there is nothing smaller."""
+        """Ask for less, so that Oracle's undo reaches; False when there is nothing smaller.
+
+        A whole view, or a window too short to part, is tried again as it is: at another SCN.
+        """
         if self.request.moment is not None:
             self.request = replace(self.request, moment=None)
             self._tell_of_less(error, "read at a moment of its own, not the one of its group")
