@@ -55,6 +55,7 @@ BUSINESS = ["insert", "insert", "update", "delete", "late", "null", "future"]
 RUNS = ["run", "run", "die", "die", "die", "backfill", "BigQuery", "Oracle"]
 QUICK_ORACLE = [name for name in ORACLE_FAULTS if not name.startswith("stall")]
 CHANGED = 4
+ONE_ROW_A_KEY = ("merge", "replace_window")
 NO_END = datetime(9999, 12, 31)  # noqa: DTZ001
 
 
@@ -65,6 +66,7 @@ class Ledger:
     disposition: str
     overlap: timedelta
     watermark: datetime | None = None
+    one_row_a_key: bool = False
     rows: dict[object, Row] = field(default_factory=dict)
 
     def apply(self, oracle: Counter[Row], now: datetime, full: bool) -> None:
@@ -77,6 +79,13 @@ class Ledger:
         # A column without times of day may get more rows of a day that has begun.
         mark = now if any(has_time(row) for row in read) else midnight(now)
         self.watermark = max(self.watermark or mark, mark)
+        self.one_row_a_key = self.disposition in ONE_ROW_A_KEY
+
+    @property
+    def made_otherwise(self) -> bool:
+        """Whether a target that may hold several rows of a key now is to hold one."""
+        single = self.disposition in ONE_ROW_A_KEY
+        return self.watermark is not None and single and not self.one_row_a_key
 
     def backfill(self, oracle: Counter[Row], lower: datetime, upper: datetime) -> None:
         """A run over a window that was named; the watermark stays."""
@@ -288,6 +297,17 @@ class History(RuleBasedStateMachine):
         self.config |= {"load_mode": mode, "overlap": overlap}
         self.ledger.overlap = OVERLAPS[overlap]
         self.world.configure([self.book], **self.config)
+        if self.ledger.made_otherwise:
+            self.see_refused()
+            self.run(full=True)
+
+    def see_refused(self) -> None:
+        """A run that would merge into what a replace has left changes nothing and says why."""
+        before = self.world.target_says(self.book)
+        done = self.world.run(self.book.view)
+        assert done.code == 2, done
+        assert done.runs[0]["error"]["code"] == "watermark-scope"
+        assert self.world.target_says(self.book) == before
 
     def grow(self) -> None:
         """The view gets another column; rows loaded before have NULL in it until they come again."""
