@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,11 +24,37 @@ if TYPE_CHECKING:
 
 SHARED_ROWS = 3_000
 
+# What the crash tests survived, by kind; the worker processes hand theirs to the one that tells.
+SURVIVED = pytest.StashKey[Counter[str]]()
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     """A shell starts background jobs with Ctrl-C ignored, and every process below inherits it."""
+    config.stash[SURVIVED] = Counter()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what was survived here."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["survived"] = dict(session.config.stash[SURVIVED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what was survived there."""
+    node.config.stash[SURVIVED].update(getattr(node, "workeroutput", {}).get("survived", {}))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how much was survived."""
+    if survived := config.stash[SURVIVED]:
+        told = ", ".join(f"{number} {kind}" for kind, number in sorted(survived.items()))
+        terminalreporter.write_line(f"survived: {told}")
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,10 @@ import pytest
 
 from tests.acceptance.crash.world import World
 from tests.acceptance.crash.world import world as new_world
+from tests.conftest import SURVIVED
 
 # How often the matrices go round; each round takes other variants and other random moments.
 ROUNDS = int(os.environ.get("ETL_TEST_ROUNDS", "1"))
-
-_TALLY: Counter[str] = Counter()
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +33,12 @@ def _no_rule_outlives_its_test(request: pytest.FixtureRequest) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def tally() -> Counter[str]:
+def tally(pytestconfig: pytest.Config) -> Counter[str]:
     """What was survived, by kind; shown at the end."""
-    return _TALLY
+    return pytestconfig.stash[SURVIVED]
 
 
 @pytest.fixture(scope="session")
 def rounds() -> int:
     """ETL_TEST_ROUNDS."""
     return ROUNDS
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much was survived."""
-    if _TALLY:
-        told = ", ".join(f"{number} {kind}" for kind, number in sorted(_TALLY.items()))
-        terminalreporter.write_line(f"survived: {told}")
