@@ -23,6 +23,7 @@ def story(erp: Sandbox, oracle: Oracle, new_house: NewHouse) -> dict[str, tuple[
     told: dict[str, tuple[Books, Books]] = {}
 
     def run(chapter: str, *arguments: str) -> None:
+        erp.let_a_second_pass()
         house.run("--all", *arguments)
         books = {name: oracle.rows(name, spec.dates) for name, spec in VIEWS.items()}
         told[chapter] = books, {name: loaded(house.target(newest(name))) for name in VIEWS}

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -181,6 +182,15 @@ class Sandbox:
         except (ValueError, OracleError) as error:
             raise ValueError(f"{path.name}: {error}") from error
         grant_reading(self.database, name)
+
+    def let_a_second_pass(self) -> None:
+        """Wait until what was stamped in whole seconds lies before the bound of an increment.
+
+        Only with a clock that goes on by itself.
+        """
+        stamped = self._clock().replace(microsecond=0)
+        while self._clock().replace(microsecond=0) == stamped:
+            time.sleep(0.05)
 
     def business_day(
         self, day: date | None = None, seed: int | None = None, deletes: bool = False

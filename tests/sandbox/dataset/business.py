@@ -8,7 +8,7 @@ with new ids, numbers, dates and amounts, so that every type and oddity keeps tu
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -63,10 +63,14 @@ class _Books:
         return self._row("SELECT TRUNC(SYSDATE) AS TODAY FROM DUAL")[0].date()
 
     def _row(self, sql: str) -> list:
-        for batch in self.session.execute(sql, []).batches:
-            if batch.num_rows:
-                return [column[0].as_py() for column in batch.columns]
+        for row in self._rows(sql):
+            return row
         raise LookupError(f"no row: {sql}")
+
+    def _rows(self, sql: str) -> Iterator[list]:
+        for batch in self.session.execute(sql, []).batches:
+            for values in zip(*batch.columns, strict=True):
+                yield [value.as_py() for value in values]
 
     def ids(self, posting: Posting) -> _Block:
         """The ids in use, without those of late commits."""
@@ -76,6 +80,15 @@ class _Books:
         )
         first, last = self._row(sql)
         return _Block(int(first), int(last))
+
+    def deletable(self, posting: Posting) -> list[int]:
+        """The ids that may go, in order."""
+        shown = f" AND {self._not_shown(posting)}" if posting.shown_by else ""
+        sql = (
+            f"SELECT {posting.id} FROM {OWNER}.{posting.table}"
+            f" WHERE {posting.id} < {LATE_FIRST_ID}{shown} ORDER BY {posting.id}"
+        )
+        return [int(row[0]) for row in self._rows(sql)]
 
     def copy(self, posting: Posting, block: _Block, shift: int, day: date) -> int:
         """Insert new documents, `shift` ids after the ones they are copied from."""
@@ -101,10 +114,15 @@ class _Books:
         ).rows_affected
 
     def delete(self, posting: Posting, block: _Block) -> int:
-        """Delete documents."""
+        """Delete documents, but for those that another view shows."""
+        shown = f" AND {self._not_shown(posting)}" if posting.shown_by else ""
         return self.session.execute(
-            f"DELETE FROM {OWNER}.{posting.table} WHERE {block.where(posting.id)}", []
+            f"DELETE FROM {OWNER}.{posting.table} WHERE {block.where(posting.id)}{shown}", []
         ).rows_affected
+
+    @staticmethod
+    def _not_shown(posting: Posting) -> str:
+        return f"{posting.id} NOT IN (SELECT {posting.id} FROM {OWNER}.{posting.shown_by})"
 
     def _columns(self, posting: Posting) -> list[str]:
         described = self.session.describe(f"SELECT * FROM {OWNER}.{posting.table}")
@@ -176,13 +194,12 @@ def _delete(
     random: np.random.Generator,
     counts: dict[str, DayCounts],
 ) -> None:
-    ids = books.ids(document[0])
-    size = ids.last - ids.first + 1
-    few = max(1, size // 2000)
-    start = ids.first + int(random.integers(0, size - few))
+    ids = books.deletable(document[0])
+    few = max(1, len(ids) // 2000)
+    start = int(random.integers(0, len(ids) - few + 1))
     for posting in reversed(document):
         if posting.deletes:
-            removed = books.delete(posting, _Block(start, start + few - 1))
+            removed = books.delete(posting, _Block(ids[start], ids[start + few - 1]))
             counts.setdefault(posting.view, DayCounts()).deleted += removed
 
 

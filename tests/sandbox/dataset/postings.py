@@ -12,7 +12,8 @@ class Posting:
 
     `insert`, `correct` and `cancel` map columns to SQL expressions over the row's columns, in
     which {shift} is the distance from old to new ids, {day} the business day and {period} its
-    GL period. An empty `correct` or `cancel` means that it never happens here.
+    GL period. An empty `correct` or `cancel` means that it never happens here. What the table
+    `shown_by` names is never deleted: rows of its view would change without a new date.
     """
 
     table: str
@@ -23,6 +24,7 @@ class Posting:
     cancel: Mapping[str, str] = field(default_factory=dict)
     stamp: str = "SYSDATE"
     deletes: bool = True
+    shown_by: str = ""
 
 
 RECEIPTS = Posting(
@@ -52,6 +54,7 @@ INVOICES = Posting(
         "STATUS": "'OP'",
     },
     cancel={"STATUS": "'VD'"},
+    shown_by="AR_AGING_SNAPSHOTS",
 )
 INVOICE_LINES = Posting(
     "RA_CUSTOMER_TRX_LINES_ALL",
@@ -60,6 +63,7 @@ INVOICE_LINES = Posting(
     insert={"LINE_AMOUNT": "LINE_AMOUNT + 10"},
     correct={"LINE_AMOUNT": "LINE_AMOUNT + 0.01", "DESCRIPTION": "'แก้ไข: ' || LINE_NUMBER"},
     cancel={"LINE_AMOUNT": "0", "TAX_AMOUNT": "0"},
+    shown_by="AR_AGING_SNAPSHOTS",
 )
 PAYMENTS = Posting(
     "AP_CHECKS_ALL",
