@@ -9,7 +9,7 @@ reads the whole view on each connection, but always divides evenly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,9 @@ from etl_oracle_to_bq.schema import in_utc, number_digits, quoted
 ORIGIN = datetime(2000, 1, 1)  # noqa: DTZ001
 SHORT_WINDOW = timedelta(days=3)
 NUMBER_BUCKETS = 200
+NUMBERS = {"INT64", "NUMERIC", "BIGNUMERIC"}
+# Joined to one text, which Oracle limits to 4,000 bytes.
+MOST_HASHED = 8
 # A slice this many times larger than its share makes the others wait.
 WORST_SHARE = 1.5
 
@@ -71,10 +74,13 @@ def date_cut(plan: Plan) -> Cut | None:
 
 
 def number_range(plan: Plan) -> NumberRange | None:
-    """The first key column that holds whole numbers, None without one."""
-    for column in _keys(plan):
+    """The first key column that holds whole numbers, None without one.
+
+    Without keys, the first column that does.
+    """
+    for column in _dividing(plan):
         digits = number_digits(column.source)
-        if column.type in {"INT64", "NUMERIC", "BIGNUMERIC"} and digits and digits[1] == 0:
+        if column.type in NUMBERS and digits and digits[1] == 0:
             value = quoted(column.source)
             select = f'SELECT MIN({value}) AS "LOW", MAX({value}) AS "HIGH"'
             return NumberRange(column.source, _query(plan, select))
@@ -85,25 +91,30 @@ def number_cut(plan: Plan, column: OracleColumn, low: int, high: int) -> Cut:
     """By ranges of a whole-number column whose values lie in `[low, high]`."""
     width = (high - low) // NUMBER_BUCKETS + 1
     value = quoted(column)
-    bucket = f"FLOOR(({value} - :least) / :width)"
+
+    def edge(bucket: int) -> Bind:
+        # MOD takes the sign of the number, so that a bucket of negative numbers ends at its name
+        # and bucket 0 lies on both sides.
+        return Bind(bucket if bucket > 0 else bucket - width + 1, "NUMBER")
 
     def between(first: int | None, last: int | None) -> Predicate:
         return _between(
             value,
-            None if first is None else (":from_bucket", Bind(low + first * width, "NUMBER")),
-            None if last is None else (":to_bucket", Bind(low + last * width, "NUMBER")),
+            None if first is None else (":from_bucket", edge(first)),
+            None if last is None else (":to_bucket", edge(last)),
         )
 
-    extra = {"least": Bind(low, "NUMBER"), "width": Bind(width, "NUMBER")}
-    return Cut(f"{column.name} by ranges", _counting(plan, bucket, extra), between)
+    bucket = f"{value} - MOD({value}, :width)"
+    counting = _counting(plan, bucket, {"width": Bind(width, "NUMBER")})
+    return Cut(f"{column.name} by ranges", counting, between)
 
 
 def hash_cut(plan: Plan, slices: int) -> Cut | None:
-    """By a hash of the key columns; None without keys."""
-    keys = [quoted(column.source) for column in _keys(plan)]
+    """By a hash of the key columns, without keys of some number columns; None without either."""
+    keys = [quoted(column.source) for column in _dividing(plan)]
     if not keys:
         return None
-    # One text of all key columns; that two keys may give the same text does no harm here.
+    # One text of all columns; that two rows may give the same text does no harm here.
     bucket = f"NVL(ORA_HASH({' || CHR(0) || '.join(keys)}, {slices - 1}), 0)"
 
     def between(first: int | None, last: int | None) -> Predicate:
@@ -113,7 +124,8 @@ def hash_cut(plan: Plan, slices: int) -> Cut | None:
             None if last is None else (":to_bucket", Bind(last, "NUMBER")),
         )
 
-    return Cut("hash of the key columns", _counting(plan, bucket, {}), between)
+    what = "hash of the key columns" if plan.keys else "hash of number columns"
+    return Cut(what, _counting(plan, bucket, {}), between)
 
 
 def slices(plan: Plan, cut: Cut, counted: Counted, number: int) -> tuple[Slice, ...]:
@@ -155,16 +167,18 @@ def largest(made: Sequence[Slice]) -> int:
     return max(each.rows for each in made)
 
 
-def _keys(plan: Plan) -> Iterator[PlannedColumn]:
-    for key in plan.keys:
-        yield from (column for column in plan.columns if column.name == key)
+def _dividing(plan: Plan) -> list[PlannedColumn]:
+    """The key columns, or some numbers: short as text, and alike only where rows are."""
+    if plan.keys:
+        return [column for key in plan.keys for column in plan.columns if column.name == key]
+    return [column for column in plan.columns if column.type in NUMBERS][:MOST_HASHED]
 
 
 def _date_cut(plan: Plan, column: OracleColumn) -> Cut:
     hours = _short(plan, column)
     unit, per_day = ("HH24", 24) if hours else ("DD", 1)
     begun = f"TRUNC({in_utc(column)}, '{unit}')"
-    bucket = f"ROUND(({begun} - DATE '{ORIGIN:%Y-%m-%d}') * {per_day})"
+    number = f"ROUND((\"BUCKET\" - DATE '{ORIGIN:%Y-%m-%d}') * {per_day})"
 
     def between(first: int | None, last: int | None) -> Predicate:
         lower = (
@@ -183,7 +197,7 @@ def _date_cut(plan: Plan, column: OracleColumn) -> Cut:
     what = f"{column.name} by {'hours' if hours else 'days'}"
     # Dates before year 1 exist in ERP data, and no bind can hold them.
     least = (datetime.min - ORIGIN).days * per_day  # noqa: DTZ901
-    return Cut(what, _counting(plan, bucket, {}), between, least)
+    return Cut(what, _counting(plan, begun, {}, number), between, least)
 
 
 def _edge(number: int, per_day: int) -> datetime:
@@ -212,9 +226,12 @@ def _or_null(terms: Predicate, value: str) -> Predicate:
     return replace(terms, sql=f"({terms.sql} OR {value} IS NULL)")
 
 
-def _counting(plan: Plan, bucket: str, extra: dict[str, Bind]) -> Query:
+def _counting(
+    plan: Plan, bucket: str, extra: dict[str, Bind], number: str = '"BUCKET"'
+) -> Query:
+    """Rows by bucket, which `number` numbers: once a bucket, not once a row."""
     each = _query(plan, f'SELECT {bucket} AS "BUCKET"')
-    text = f'SELECT "BUCKET", COUNT(*) AS "N"\nFROM (\n{each.sql}\n)\nGROUP BY "BUCKET"'
+    text = f'SELECT {number}, COUNT(*) AS "N"\nFROM (\n{each.sql}\n)\nGROUP BY "BUCKET"'
     return Query(text, {**each.binds, **extra})
 
 

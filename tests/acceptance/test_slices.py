@@ -31,6 +31,7 @@ TABLES: dict[str, tuple[str, dict[str, object]]] = {
         {"incremental_column": "CHANGED", "write_disposition": "merge"},
     ),
     "BY_NUMBER": (SPREAD, {"write_disposition": "replace"}),
+    "BY_A_NUMBER_THAT_IS_NO_KEY": (SPREAD, {"write_disposition": "replace", "key_columns": []}),
 }
 COLUMNS = {"ID": "NUMBER(10)", "AMOUNT": "NUMBER", "CHANGED": "DATE", "REMARK": "VARCHAR2(40)"}
 ODD = (
