@@ -129,7 +129,7 @@ class _Reader:
             maximum_bytes_billed=limit or None,
             data_folder=(CHECKOUT / text("ETL_DATA_DIR", "var")).resolve(),
             log_days=self._number("ETL_LOG_DAYS", 30),
-            part_bytes=self._number("ETL_PART_MB", 256) * MIB,
+            part_bytes=self._number("ETL_PART_MB", 64) * MIB,
             stage_limit_bytes=self._number("ETL_STAGE_LIMIT_MB", 20_480) * MIB,
             attempts=self._number("ETL_ATTEMPTS", 3),
             retry_seconds=self._number("ETL_RETRY_SECONDS", 20, least=0),

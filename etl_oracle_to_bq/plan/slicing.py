@@ -226,9 +226,7 @@ def _or_null(terms: Predicate, value: str) -> Predicate:
     return replace(terms, sql=f"({terms.sql} OR {value} IS NULL)")
 
 
-def _counting(
-    plan: Plan, bucket: str, extra: dict[str, Bind], number: str = '"BUCKET"'
-) -> Query:
+def _counting(plan: Plan, bucket: str, extra: dict[str, Bind], number: str = '"BUCKET"') -> Query:
     """Rows by bucket, which `number` numbers: once a bucket, not once a row."""
     each = _query(plan, f'SELECT {bucket} AS "BUCKET"')
     text = f'SELECT {number}, COUNT(*) AS "N"\nFROM (\n{each.sql}\n)\nGROUP BY "BUCKET"'

@@ -15,7 +15,7 @@ from etl_oracle_to_bq.stage.text import as_text, text_type
 # The stubs do not know that the writer takes an Arrow file.
 CSVWriter: Any = pyarrow.csv.CSVWriter
 # As text, rows take three times their room, so few at a time.
-CSV_ROWS = 10_000
+CSV_ROWS = 25_000
 
 
 class PartWriter(Protocol):

@@ -28,17 +28,18 @@ from tests.benchmarks.report import Contest
 from tests.benchmarks.world import installation, peers_python, sandbox
 
 RESULTS = Path(__file__).parent / "results"
-ALL = (*field.OURS, *field.PEERS)
-UNPLOTTED = {"load", "live"}
+ALL = (*field.OURS, *field.SCALING, *field.PEERS)
+UNPLOTTED = {"load", "load-csv", "live"}
 GROWING = (field.STAGED, field.STAGED_CSV, field.RUN)
 MEMORY_LIMIT_MIB = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Rows of MIXED, WIDE and LOBS, and those of the growing table."""
+    """Rows of MIXED, of a larger one, of WIDE and LOBS, and those of the growing table."""
 
     mixed: int
+    large: int
     wide: int
     lobs: int
     growth: tuple[int, ...]
@@ -75,8 +76,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sizes(options: argparse.Namespace) -> Sizes:
     if options.quick:
-        return Sizes(20_000, 4_000, 300, (2_000, 20_000))
-    return Sizes(options.rows, options.rows // 10, options.rows // 200, tuple(options.growth))
+        return Sizes(20_000, 40_000, 4_000, 300, (2_000, 20_000))
+    rows = options.rows
+    return Sizes(rows, 5 * rows, rows // 10, rows // 200, tuple(options.growth))
 
 
 def _measure(
@@ -85,10 +87,13 @@ def _measure(
     """The contests over three tables, those over growing ones, and the absent peers."""
     python, absent = peers_python()
     contests = []
-    tables = {"MIXED": sizes.mixed, "WIDE": sizes.wide, "LOBS": sizes.lobs}
+    large = f"MIXED_{sizes.large}"
+    tables = {"MIXED": sizes.mixed, large: sizes.large, "WIDE": sizes.wide, "LOBS": sizes.lobs}
     growing = {f"MIXED_{count}": count for count in sizes.growth}
     with _ring(folder / "contest", tables, python, absent) as ring:
-        entered = {"MIXED": (*field.OURS, *field.PEERS), "WIDE": field.OURS, "LOBS": field.OURS}
+        scaling = (*field.OURS, *field.SCALING)
+        entered = {"MIXED": (*scaling, *field.PEERS), large: scaling}
+        entered |= dict.fromkeys(("WIDE", "LOBS"), field.OURS)
         for table, contestants in entered.items():
             contests.append(_contest(ring, table, tables[table], contestants, rounds, 1))
     growth = []

@@ -36,11 +36,17 @@ RUN = Contestant("run", "**ours, whole `run`, Parquet**", ("run", "--mode", "dat
 LOAD = Contestant(
     "load", "straight load of the Parquet parts", ("straight_load",), parts_of="staged"
 )
-# CSV is not loaded here: the emulator checks every text value, at 15,000 rows a second, and that
-# would be all there is to see.
-OURS = (FLOOR, STAGED, STAGED_CSV, LOAD, RUN)
+LOAD_CSV = Contestant(
+    "load-csv", "straight load of the CSV parts", ("straight_load",), parts_of="staged-csv"
+)
+RUN_CSV = Contestant("run-csv", "**ours, whole `run`, CSV**", ("run", "--mode", "csv"))
+SLICED = Contestant(
+    "sliced", "**ours, whole `run --slices 2`, Parquet**", (*RUN.program, "--slices", "2")
+)
+FLOOR_TWICE = Contestant("floor-twice", "floor, two processes with half each", ("floor_twice",))
+OURS = (FLOOR, STAGED, STAGED_CSV, LOAD, RUN, LOAD_CSV, RUN_CSV)
+SCALING = (FLOOR_TWICE, SLICED)
 PEERS = (
-    Contestant("floor-twice", "floor, two processes with half each", ("floor_twice",)),
     # What depends on the clock is never replayed.
     Contestant("live", "floor, query answered live", ("floor", "SYSDATE IS NOT NULL")),
     Contestant("adbc", "Go ADBC driver → Parquet", ("adbc_parquet",), "adbc-driver-oracle"),

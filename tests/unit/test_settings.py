@@ -35,7 +35,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert found.data_folder == settings.CHECKOUT / "var"
     assert found.log_folder.parent == found.work_folder.parent == found.errors_folder.parent
     assert found.maximum_bytes_billed is None
-    assert found.part_bytes == 256 * 1024 * 1024
+    assert found.part_bytes == 64 * 1024 * 1024
 
 
 def test_blanks_around_a_value_do_not_count() -> None:

@@ -101,6 +101,8 @@ def new_connection(engine: DuckDBEngine) -> duckdb.DuckDBPyConnection:
         raise RuntimeError("the emulator's engine is not running")
     connection = main.cursor()
     connection.execute("SET TimeZone = 'UTC'")
+    # DuckDB's 16 MB make nearly every load write a checkpoint, and the next job wait for it.
+    connection.execute("SET GLOBAL checkpoint_threshold = '1GB'")
     return connection
 
 
