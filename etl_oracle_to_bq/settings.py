@@ -37,7 +37,7 @@ SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("BIGQUERY_EMULATOR_HOST", "none", "address of an emulator, with scheme; then no credentials"),
     ("ETL_DATA_DIR", "`var` in the checkout", "work, error and log folders"),
     ("ETL_LOG_DAYS", "30", "log files and kept parts older than this are deleted"),
-    ("ETL_PART_MB", "256", "size at which a staged part is closed and loaded"),
+    ("ETL_PART_MB", "64", "size at which a staged part is closed and loaded"),
     ("ETL_STAGE_LIMIT_MB", "20480", "most that one run may have staged on disk"),
     ("ETL_ATTEMPTS", "3", "tries of one view when an error is transient"),
     ("ETL_RETRY_SECONDS", "20", "pause before the second try; it doubles, with jitter"),
