@@ -154,7 +154,7 @@ _ONE_ROW_A_KEY = {WriteDisposition.MERGE, WriteDisposition.REPLACE_WINDOW}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One Oracle view and how it is loaded."""
+    """One Oracle view and how it is loaded; `project` is BigQuery's, from the settings."""
 
     id: int
     view: str
@@ -188,6 +188,7 @@ class Source:
     shrink_limit_percent: int | None = None
     snapshot_group: str = ""
     slices: int = 1
+    project: str = ""
     watermark: Watermark | None = None
 
     @property
@@ -203,7 +204,8 @@ class Source:
             parts.append(f"{column} from {self.first_load_date}")
         if self.write_disposition in _ONE_ROW_A_KEY and self.key_columns:
             parts.append(f"one row a {', '.join(self.key_columns)}")
-        return "|".join([*parts, f"{self.dataset}.{self.target}"])
+        target = [self.project, self.dataset, self.target]
+        return "|".join([*parts, ".".join(filter(None, target))])
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ def open_catalog(settings: Settings) -> Iterator[Catalog]:
 
     Raises CatalogError or ConfigError.
     """
-    catalog = Catalog(settings.lease_seconds, settings.started_by)
-    logs.start(settings.log_folder, settings.log_days, catalog.scrub)
+    catalog = Catalog(settings.lease_seconds, settings.started_by, settings.project)
+    file = logs.start(settings.log_folder, settings.log_days, catalog.scrub)
+    catalog.log_file = file.name if file else ""
     try:
         yield catalog
     finally:

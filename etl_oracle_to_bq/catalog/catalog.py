@@ -42,8 +42,14 @@ RESUME_DAYS = 7
 class Catalog:
     """The configuration database, open. Every method may raise CatalogError."""
 
-    def __init__(self, lease_seconds: int, started_by: str = "") -> None:
-        """`started_by` is who asked for the runs; empty: the account of this process."""
+    def __init__(self, lease_seconds: int, started_by: str, project: str) -> None:
+        """`started_by` is who asked for the runs; empty: the account of this process.
+
+        `project` is BigQuery's: a watermark belongs to the target in one project.
+        """
+        self._project = project
+        # The name of this process's log file; empty without one.
+        self.log_file = ""
         self._lease = timedelta(seconds=lease_seconds)
         # Unlike getpass, psutil knows an account without environment or passwd entry.
         self._user = started_by or psutil.Process().username()
@@ -66,22 +72,25 @@ class Catalog:
             "load_order", "view"
         )
         if not views:
-            return [rows.source(row) for row in sources.filter(active=True)]
+            return [self._source(row) for row in sources.filter(active=True)]
         everything = list(sources)
-        return [rows.source(rows.named(everything, view)) for view in views]
+        return [self._source(rows.named(everything, view)) for view in views]
 
     @translated
     def every_source(self) -> list[Source]:
         """All sources, active or not, in load order."""
         sources = self._models.DataSource.objects.select_related("store")
-        return [rows.source(row) for row in sources.order_by("load_order", "view")]
+        return [self._source(row) for row in sources.order_by("load_order", "view")]
 
     @translated
     def source(self, source_id: int) -> Source:
         """One source as it is configured now."""
-        return rows.source(
+        return self._source(
             self._models.DataSource.objects.select_related("store").get(pk=source_id)
         )
+
+    def _source(self, row: Any) -> Source:
+        return rows.source(row, self._project)
 
     @translated
     def store(self, name: str) -> Store:
@@ -167,6 +176,7 @@ class Catalog:
             "host": socket.gethostname(),
             "process": os.getpid(),
             "process_started": psutil.Process().create_time(),
+            "log_file": self.log_file,
             "heartbeat_at": Now(),
             "lease_expires_at": until,
         }

@@ -24,7 +24,7 @@ from etl_oracle_to_bq.model import (
 SECRETS: set[str] = set()
 
 
-def source(row: Any) -> Source:
+def source(row: Any, project: str) -> Source:
     mark = moment(row.watermark)
     return Source(
         id=row.pk,
@@ -59,6 +59,7 @@ def source(row: Any) -> Source:
         shrink_limit_percent=row.shrink_limit_percent,
         snapshot_group=row.snapshot_group,
         slices=row.slices,
+        project=project,
         watermark=Watermark(mark, row.watermark_scope) if mark else None,
     )
 

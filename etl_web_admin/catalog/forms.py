@@ -103,7 +103,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
     overlap = SpanField(
         initial=_default("overlap"),
         help_text="How far before the watermark the next window begins, for rows that are "
-        "committed late: 15 min.",
+        "committed late: 1 d. Zero loses them.",
     )
     safety_lag = SpanField(
         initial=_default("safety_lag"),

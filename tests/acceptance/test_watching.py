@@ -111,6 +111,13 @@ def test_the_list_shows_each_source(house: House, erp: Sandbox) -> None:
     assert len(text.splitlines()) == 1 + len(VIEWS)
 
 
+def test_a_run_names_its_log_file(house: House) -> None:
+    house.run_one(VIEW)
+    run = house.transactions()[-1]
+    assert run["log_file"].startswith("etl-")
+    assert (house.folder / "var" / "log" / run["log_file"]).is_file()
+
+
 def test_a_watermark_is_moved_by_hand(house: House, oracle: Oracle) -> None:
     house.run_one(VIEW)
     house.client.query(
@@ -122,6 +129,13 @@ def test_a_watermark_is_moved_by_hand(house: House, oracle: Oracle) -> None:
     same(loaded(house.target(TARGET)), oracle.rows(VIEW, VIEWS[VIEW].dates))
     assert house.etl("watermark", VIEW, "--reset").returncode == 0
     assert house.run_one(VIEW)["load_type"] == "first"
+
+
+def test_a_watermark_of_another_project_is_refused(house: House) -> None:
+    """What was loaded there meanwhile says nothing about the table here."""
+    house.run_one(VIEW)
+    house.installation.write_settings(GOOGLE_CLOUD_PROJECT="elsewhere")
+    assert "elsewhere." in house.fails(VIEW, 2, "watermark-scope")
 
 
 def test_a_watermark_of_another_scope_is_refused_until_somebody_decides(house: House) -> None:

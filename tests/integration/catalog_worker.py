@@ -27,7 +27,7 @@ class Worker:
 
     def __init__(self) -> None:
         settings = configuration.load()
-        self.catalog = Catalog(settings.lease_seconds, settings.started_by)
+        self.catalog = Catalog(settings.lease_seconds, settings.started_by, settings.project)
         self.runs: dict[str, RunHandle] = {}
         self.dead: dict[str, DeadRun] = {}
         self.heart: Heart | None = None
