@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from etl_oracle_to_bq.catalog import Catalog, Progress, RunHandle
@@ -39,6 +40,7 @@ class Heart:
         self._progress = progress
         self._over = threading.Event()
         self._trouble: EtlError | None = None
+        self._interrupt: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
 
     def __enter__(self) -> Heart:
@@ -53,6 +55,18 @@ class Heart:
     ) -> None:
         self._over.set()
         self._thread.join()
+
+    @contextmanager
+    def interrupting(self, cancel: Callable[[], None]) -> Iterator[None]:
+        """In this block `cancel` is called, in the heart's thread, once `check` would raise.
+
+        It ends a statement of Oracle that would keep the run from looking for hours.
+        """
+        self._interrupt = cancel
+        try:
+            yield
+        finally:
+            self._interrupt = None
 
     def check(self) -> None:
         """Raise what stops the run: Busy `lease-lost`, or StageError `stopped`."""
@@ -81,6 +95,10 @@ class Heart:
                     log.warning("no sign of life this time: %s", error)
                 except Busy as error:
                     self._trouble = error
+                interrupt = self._interrupt
+                if self._trouble and interrupt:
+                    interrupt()
+                if isinstance(self._trouble, Busy):
                     return
         finally:
             self._catalog.release_thread()

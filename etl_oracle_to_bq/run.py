@@ -206,12 +206,14 @@ class _Run:
         return self.outcome
 
     def _reason(self, error: EtlError) -> EtlError:
-        """A run that was taken over finds its table and its parts gone: that is why it failed."""
+        """Why it failed: a run that was stopped finds its statement cancelled, and one that was
+        taken over its table and its parts gone.
+        """
         try:
             self.heart.verify()
-        except Busy as lost:
+        except (Busy, StageError) as stopped:
             log.warning("%s was noticed first: %s", error.code, error)
-            return lost
+            return stopped
         except EtlError as other:
             log.info("the lease could not be looked at: %s", other)
         return error
@@ -232,7 +234,10 @@ class _Run:
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
         self.counts.staged_bytes = 0
         self._enter("plan")
-        with extract.connect(self.source.store, limits(self.tools.settings)) as session:
+        with (
+            extract.connect(self.source.store, limits(self.tools.settings)) as session,
+            self.heart.interrupting(session.cancel),
+        ):
             plan = self._planned(session)
             staging = self._staging(plan)
             with self._dropped_on_failure(staging):

@@ -18,6 +18,7 @@ from tests.installation import Installation
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
+DEADLINE = 60.0
 KEPT = ("data_source", "etl_transaction", "log_error")
 
 
@@ -198,3 +199,11 @@ def _stored(value: object) -> object:
     if isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str)):
         return json.dumps(value, ensure_ascii=False)
     return value
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Ask again and again; fails after a minute."""
+    deadline = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.acceptance.house import House
+from tests.acceptance.conftest import NewHouse
+from tests.acceptance.house import House, wait_until
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.dataset.views import VIEWS
 from tests.sandbox.demo import STORE
@@ -155,6 +156,25 @@ def test_nothing_that_a_run_writes_holds_a_password(house: House, erp: Sandbox) 
     assert "Traceback" in row["traceback"]
     everything = house.text_everywhere() + done.stdout.encode() + done.stderr.encode()
     assert not any(secret in everything for secret in secrets_of(erp))
+
+
+def test_a_stop_request_ends_a_statement_that_brings_no_row(
+    new_house: NewHouse, erp: Sandbox
+) -> None:
+    house = new_house(ETL_CALL_SECONDS="300")
+    erp.faults.set("stall", match="V_AR_RECEIPTS")
+    process = house.installation.start("run", "V_AR_RECEIPTS", "--json")
+    try:
+        asked = "UPDATE etl_transaction SET cancel_requested = 1 WHERE status = 'running'"
+        wait_until(lambda: bool(house.transactions()))
+        house.sql(asked)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 5, out
+    assert json.loads(out)["runs"][0]["error"]["code"] == "stopped"
+    house.is_tidy()
 
 
 def test_one_view_that_fails_does_not_stop_the_others(house: House, erp: Sandbox) -> None:

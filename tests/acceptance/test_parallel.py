@@ -8,14 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psutil
 import pytest
 
 from tests.acceptance.conftest import NewHouse
-from tests.acceptance.house import House
+from tests.acceptance.house import House, wait_until
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
@@ -52,13 +51,6 @@ def complete(house: House, oracle: Oracle, *views: str) -> None:
 
 def processes(house: House) -> set[int]:
     return {row["process"] for row in house.transactions()}
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def running(house: House) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import NewHouse
-from tests.acceptance.house import House
+from tests.acceptance.house import House, wait_until
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
@@ -143,13 +142,6 @@ def readers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def running(house: House) -> bool:
     runs = house.transactions()
     return bool(runs) and runs[-1]["status"] == "running" and runs[-1]["plan"] is not None
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def ended(processes: list[psutil.Process]) -> bool:
