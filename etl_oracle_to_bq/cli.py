@@ -238,6 +238,8 @@ def _watermark(options: argparse.Namespace) -> Answer:
         (source,) = catalog.sources([options.view])
         mark = source.watermark.value if source.watermark else None
         if options.set or options.keep or options.reset:
+            # A watermark belongs to its project, so one that is kept without any is nobody's.
+            configuration.require_project(configuration.load())
             if options.keep and mark is None:
                 raise ConfigError(f"{source.view} has no watermark to keep.", code="no-watermark")
             mark = None if options.reset else options.set or mark

@@ -41,6 +41,7 @@ class Heart:
         self._over = threading.Event()
         self._trouble: EtlError | None = None
         self._interrupt: Callable[[], None] | None = None
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
 
     def __enter__(self) -> Heart:
@@ -62,11 +63,14 @@ class Heart:
 
         It ends a statement of Oracle that would keep the run from looking for hours.
         """
-        self._interrupt = cancel
+        with self._lock:
+            self._interrupt = cancel
         try:
             yield
         finally:
-            self._interrupt = None
+            # A cancel on its way ends first: the connection may be closed next.
+            with self._lock:
+                self._interrupt = None
 
     def check(self) -> None:
         """Raise what stops the run: Busy `lease-lost`, or StageError `stopped`."""
@@ -75,6 +79,7 @@ class Heart:
 
     def pause(self, seconds: float) -> None:
         """Wait, living on; raises what `check` raises as soon as there is something."""
+        self.check()
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._over.wait(min(left, 0.5))
@@ -89,19 +94,21 @@ class Heart:
     def _beat_on(self) -> None:
         try:
             while not self._over.wait(self._interval):
-                try:
-                    self._beat()
-                except CatalogError as error:
-                    log.warning("no sign of life this time: %s", error)
-                except Busy as error:
-                    self._trouble = error
-                interrupt = self._interrupt
-                if self._trouble and interrupt:
-                    interrupt()
-                if isinstance(self._trouble, Busy):
-                    return
+                if not isinstance(self._trouble, Busy):
+                    self._try_to_beat()
+                with self._lock:
+                    if self._trouble and self._interrupt:
+                        self._interrupt()
         finally:
             self._catalog.release_thread()
+
+    def _try_to_beat(self) -> None:
+        try:
+            self._beat()
+        except CatalogError as error:
+            log.warning("no sign of life this time: %s", error)
+        except Busy as error:
+            self._trouble = error
 
     def _beat(self) -> None:
         if self._catalog.beat(self._handle, self._progress()):

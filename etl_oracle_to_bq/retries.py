@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -38,6 +39,8 @@ LONGEST_PAUSE_SECONDS = 600
 class Retries:
     """The tries of one run. `pause` waits, and raises what stops the run; `step` is where it is.
 
+    While `interrupting(cancel)` lasts, what stops the run calls `cancel`.
+
     `request` is what the next try shall ask for, `number` counts the tries, `rest` is what the
     run leaves for others because its own window had to shrink, and `warnings` (the run's own
     list) tell of it. Whoever makes a plan puts it into `plan`.
@@ -47,6 +50,7 @@ class Retries:
     source: Source
     request: Request
     pause: Callable[[float], None]
+    interrupting: Callable[[Callable[[], None]], AbstractContextManager[None]]
     step: Callable[[], str]
     warnings: list[str]
     plan: Plan | None = None
@@ -70,14 +74,14 @@ class Retries:
                 if error.code not in SNAPSHOT_TOO_OLD or self._worth_another_try(error):
                     raise
                 if not self._narrowed(error):
-                    self._smallest = True
-                    self._tell_of_less(error, "the same once more, as of another moment")
+                    self._same_again(error)
 
     def _retrying(self) -> Retrying:
         settings = self.settings
         return Retrying(
             retry=retry_if_exception(self._worth_another_try),
-            stop=stop_after_attempt(settings.attempts),
+            # What could not be parted was tried once already.
+            stop=stop_after_attempt(settings.attempts - self._smallest),
             wait=wait_exponential(settings.retry_seconds, max=LONGEST_PAUSE_SECONDS)
             + wait_random(0, settings.retry_seconds / 4),
             before_sleep=self._tell_of_failed_try,
@@ -104,15 +108,20 @@ class Retries:
             f"Try {self.number} failed at step {self.step()}: {error.code}: {error} Tried again."
         )
 
+    def _same_again(self, error: SourceError) -> None:
+        """A window too short to part is tried as any other: as of other moments."""
+        if self.settings.attempts < 2:
+            raise error
+        self._smallest = True
+        self._tell_of_less(error, "the same again, as of another moment")
+        self.pause(self.settings.retry_seconds)
+
     def _can_be_narrowed(self) -> bool:
         whole = planning.whole(self.plan) if self.plan else None
         return self.request.moment is not None or whole is not None
 
     def _narrowed(self, error: EtlError) -> bool:
-        """Ask for less, so that Oracle's undo reaches; False when there is nothing smaller.
-
-        A whole view, or a window too short to part, is tried again as it is: at another SCN.
-        """
+        """Ask for less, so that Oracle's undo reaches; False when there is nothing smaller."""
         if self.request.moment is not None:
             self.request = replace(self.request, moment=None)
             self._tell_of_less(error, "read at a moment of its own, not the one of its group")
@@ -136,6 +145,9 @@ class Retries:
         """The smallest incremental value, where the piece itself does not say where it begins."""
         if piece.lower is not None or self.plan is None:
             return None
-        with extract.connect(self.source.store, limits(self.settings)) as session:
+        with (
+            extract.connect(self.source.store, limits(self.settings)) as session,
+            self.interrupting(session.cancel),
+        ):
             ((earliest,),) = session.answer(planning.earliest(self.plan))
             return earliest if isinstance(earliest, datetime) else None

@@ -23,6 +23,7 @@ from etl_oracle_to_bq.errors import (
     ConfigError,
     DestinationError,
     EtlError,
+    SourceError,
     StageError,
 )
 from etl_oracle_to_bq.heart import Heart
@@ -185,6 +186,7 @@ class _Run:
             source=source,
             request=request,
             pause=self.heart.pause,
+            interrupting=self.heart.interrupting,
             step=lambda: self.step,
             warnings=self.outcome.warnings,
         )
@@ -206,14 +208,16 @@ class _Run:
         return self.outcome
 
     def _reason(self, error: EtlError) -> EtlError:
-        """Why it failed: a run that was stopped finds its statement cancelled, and one that was
-        taken over its table and its parts gone.
+        """Why it failed: a run that was taken over finds its table and its parts gone, and one
+        that was asked to stop finds its statement of Oracle cancelled.
         """
         try:
             self.heart.verify()
-        except (Busy, StageError) as stopped:
+        except Busy as lost:
             log.warning("%s was noticed first: %s", error.code, error)
-            return stopped
+            return lost
+        except StageError as stopped:
+            return stopped if isinstance(error, SourceError) else error
         except EtlError as other:
             log.info("the lease could not be looked at: %s", other)
         return error
@@ -234,13 +238,11 @@ class _Run:
         self.counts.extracted = self.counts.staged = self.counts.loaded = 0
         self.counts.staged_bytes = 0
         self._enter("plan")
-        with (
-            extract.connect(self.source.store, limits(self.tools.settings)) as session,
-            self.heart.interrupting(session.cancel),
-        ):
-            plan = self._planned(session)
+        with extract.connect(self.source.store, limits(self.tools.settings)) as session:
+            with self.heart.interrupting(session.cancel):
+                plan = self._planned(session)
             staging = self._staging(plan)
-            with self._dropped_on_failure(staging):
+            with self._dropped_on_failure(staging), self.heart.interrupting(session.cancel):
                 self._moved(session, plan, staging)
         with self._dropped_on_failure(staging):
             self._commit(plan, staging)
@@ -300,7 +302,9 @@ class _Run:
             return None
         made = slices.choose(session, plan, wanted)
         if len(made) < 2:
-            told = "There is no date, number or key by which the view can be read in slices."
+            told = (
+                "No date, number or key divides the rows of the view, so one connection read them."
+            )
             self.outcome.warnings.append(told)
             return None
         self.outcome.slices = len(made)

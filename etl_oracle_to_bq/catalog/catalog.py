@@ -45,10 +45,10 @@ class Catalog:
     def __init__(self, lease_seconds: int, started_by: str, project: str) -> None:
         """`started_by` is who asked for the runs; empty: the account of this process.
 
-        `project` is BigQuery's: a watermark belongs to the target in one project.
+        `project` is BigQuery's: a watermark belongs to the target in one project. `log_file`,
+        the name of this process's log file, is set by whoever begins it.
         """
         self._project = project
-        # The name of this process's log file; empty without one.
         self.log_file = ""
         self._lease = timedelta(seconds=lease_seconds)
         # Unlike getpass, psutil knows an account without environment or passwd entry.
@@ -157,6 +157,7 @@ class Catalog:
                     started_at=Now(),
                     user=self._user,
                     step="config",
+                    log_file=self.log_file,
                     **self._claim(),
                 )
         except IntegrityError:
@@ -176,7 +177,6 @@ class Catalog:
             "host": socket.gethostname(),
             "process": os.getpid(),
             "process_started": psutil.Process().create_time(),
-            "log_file": self.log_file,
             "heartbeat_at": Now(),
             "lease_expires_at": until,
         }

@@ -204,9 +204,13 @@ class OracleSession:
         return KeyCheck(int(rows), int(distinct), int(null_rows))
 
     def cancel(self) -> None:
-        """Make the call that runs in another thread fail with ORA-01013; else harmless."""
-        with suppress(oracledb.Error, OSError):
-            self._connection.cancel()
+        """Make the call that runs in another thread fail with ORA-01013; else harmless.
+
+        The driver of a lost connection has nothing to send a break over, and crashes on it.
+        """
+        if self._connection.is_healthy():
+            with suppress(oracledb.Error, OSError, AttributeError):
+                self._connection.cancel()
 
     def _moment(self, scn: str) -> Moment:
         server, utc, number = self._row(

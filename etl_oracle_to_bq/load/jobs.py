@@ -25,7 +25,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery.job import CopyJob, LoadJob, QueryJob
 
 from etl_oracle_to_bq.errors import Busy, DestinationUnavailable
-from etl_oracle_to_bq.load.answers import FENCE_LABEL, RUN_LABEL, WarehouseSettings
+from etl_oracle_to_bq.load.answers import COMMIT_TRIES, FENCE_LABEL, RUN_LABEL, WarehouseSettings
 from etl_oracle_to_bq.load.failures import (
     TRANSIENT_REASONS,
     job_failure,
@@ -155,12 +155,12 @@ class Jobs:
     def rows(
         self, sql: str, doing: str, labels: Mapping[str, str] | None = None
     ) -> list[bigquery.Row]:
-        """The answer of a SELECT, which changes nothing and is started again as often as a commit.
+        """The answer of a SELECT, which changes nothing and may be started again.
 
         Under ids of its own: without one, the client starts it anew for ten minutes and more.
         """
         read = f"etl_read_{uuid4().hex}"
-        ids = [f"{read}_{number}" for number in range(1, SENDS + 1)]
+        ids = [f"{read}_{number}" for number in range(1, COMMIT_TRIES + 1)]
         job = self.run(lambda name: self.query(sql, name, labels or {}), ids, doing)
         with translated(doing):
             return list(job.result(retry=self.retry, timeout=self.timeout))

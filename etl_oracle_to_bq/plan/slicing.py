@@ -4,7 +4,8 @@ A `Cut` puts each row into a numbered bucket, Oracle counts the rows of each buc
 export's own snapshot, and neighbouring buckets are joined to slices of about the same size.
 Every row is in exactly one bucket; rows whose column is NULL are in the first slice. Ranges
 come first, because an index or the partitions of the table can serve them; a hash of the key
-reads the whole view on each connection, but always divides evenly.
+reads the whole view on each connection, but always divides evenly. Without a key, numbers with
+a declared size serve.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from etl_oracle_to_bq.model import Bind, OracleColumn, Plan, PlannedColumn, Query
 from etl_oracle_to_bq.plan import query as sql
@@ -19,6 +21,7 @@ from etl_oracle_to_bq.plan.query import Predicate
 from etl_oracle_to_bq.schema import in_utc, number_digits, quoted
 
 ORIGIN = datetime(2000, 1, 1)  # noqa: DTZ001
+GREGORIAN = datetime(1582, 10, 15)  # noqa: DTZ001
 SHORT_WINDOW = timedelta(days=3)
 NUMBER_BUCKETS = 200
 NUMBERS = {"INT64", "NUMERIC", "BIGNUMERIC"}
@@ -55,7 +58,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """A whole-number key column, and the query for its smallest and largest value."""
+    """A whole-number column, and the query for its smallest and largest value."""
 
     column: OracleColumn
     query: Query
@@ -168,10 +171,19 @@ def largest(made: Sequence[Slice]) -> int:
 
 
 def _dividing(plan: Plan) -> list[PlannedColumn]:
-    """The key columns, or some numbers: short as text, and alike only where rows are."""
+    """The key columns; without keys some numbers with a declared size, which are short as text.
+
+    What a view computes, such as ROWNUM or an age in days, has none, and may be another value
+    in each slice.
+    """
     if plan.keys:
         return [column for key in plan.keys for column in plan.columns if column.name == key]
-    return [column for column in plan.columns if column.type in NUMBERS][:MOST_HASHED]
+    sized = (
+        column
+        for column in plan.columns
+        if column.type in NUMBERS and number_digits(column.source) is not None
+    )
+    return list(islice(sized, MOST_HASHED))
 
 
 def _date_cut(plan: Plan, column: OracleColumn) -> Cut:
@@ -195,8 +207,9 @@ def _date_cut(plan: Plan, column: OracleColumn) -> Cut:
         return both if first is not None or not both.sql else _or_null(both, quoted(column))
 
     what = f"{column.name} by {'hours' if hours else 'days'}"
-    # Dates before year 1 exist in ERP data, and no bind can hold them.
-    least = (datetime.min - ORIGIN).days * per_day  # noqa: DTZ901
+    # Before this day Oracle counts days by the Julian calendar, and before year 1 no bind holds
+    # them; dates of either kind exist in ERP data.
+    least = (GREGORIAN - ORIGIN).days * per_day
     return Cut(what, _counting(plan, begun, {}, number), between, least)
 
 

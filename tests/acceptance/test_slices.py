@@ -80,7 +80,7 @@ def test_a_view_with_nothing_to_divide_by_is_read_as_one(house: House, oracle: O
     house.add({"view": "ERP.TEXTS", "write_disposition": "replace"}, store=STORE)
     outcome = house.run_one("TEXTS", "--slices", "2")
     assert (outcome["slices"], outcome["rows"]["loaded"]) == (1, 3)
-    assert "in slices" in outcome["warnings"][0]
+    assert "one connection" in outcome["warnings"][0]
 
 
 def test_without_flashback_one_connection_reads_and_says_so(

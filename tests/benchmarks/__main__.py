@@ -84,7 +84,7 @@ def _sizes(options: argparse.Namespace) -> Sizes:
 def _measure(
     folder: Path, sizes: Sizes, rounds: int
 ) -> tuple[list[Contest], list[Contest], dict[str, str]]:
-    """The contests over three tables, those over growing ones, and the absent peers."""
+    """The contests over four tables, those over growing ones, and the absent peers."""
     python, absent = peers_python()
     contests = []
     large = f"MIXED_{sizes.large}"

@@ -83,10 +83,9 @@ class _Books:
 
     def deletable(self, posting: Posting) -> list[int]:
         """The ids that may go, in order."""
-        shown = f" AND {self._not_shown(posting)}" if posting.shown_by else ""
         sql = (
-            f"SELECT {posting.id} FROM {OWNER}.{posting.table}"
-            f" WHERE {posting.id} < {LATE_FIRST_ID}{shown} ORDER BY {posting.id}"
+            f"SELECT {posting.id} FROM {OWNER}.{posting.table} WHERE {posting.id} < {LATE_FIRST_ID}"
+            f"{self._not_shown(posting)} ORDER BY {posting.id}"
         )
         return [int(row[0]) for row in self._rows(sql)]
 
@@ -115,14 +114,17 @@ class _Books:
 
     def delete(self, posting: Posting, block: _Block) -> int:
         """Delete documents, but for those that another view shows."""
-        shown = f" AND {self._not_shown(posting)}" if posting.shown_by else ""
         return self.session.execute(
-            f"DELETE FROM {OWNER}.{posting.table} WHERE {block.where(posting.id)}{shown}", []
+            f"DELETE FROM {OWNER}.{posting.table} WHERE {block.where(posting.id)}"
+            f"{self._not_shown(posting)}",
+            [],
         ).rows_affected
 
     @staticmethod
     def _not_shown(posting: Posting) -> str:
-        return f"{posting.id} NOT IN (SELECT {posting.id} FROM {OWNER}.{posting.shown_by})"
+        if not posting.shown_by:
+            return ""
+        return f" AND {posting.id} NOT IN (SELECT {posting.id} FROM {OWNER}.{posting.shown_by})"
 
     def _columns(self, posting: Posting) -> list[str]:
         described = self.session.describe(f"SELECT * FROM {OWNER}.{posting.table}")
@@ -194,6 +196,8 @@ def _delete(
     random: np.random.Generator,
     counts: dict[str, DayCounts],
 ) -> None:
+    if not any(posting.deletes for posting in document):
+        return
     ids = books.deletable(document[0])
     few = max(1, len(ids) // 2000)
     start = int(random.integers(0, len(ids) - few + 1))
