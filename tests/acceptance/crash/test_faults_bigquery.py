@@ -67,7 +67,9 @@ def test_a_fault_that_passes_is_not_noticed(
     tally: Counter[str],
     rounds: int,
 ) -> None:
-    for times in range(1, 1 + rounds):
+    for turn in range(rounds):
+        # Once and twice: an upload is sent three times at most.
+        times = 1 + turn % 2
         book = next(books)
         rule = replace(REQUESTS[request_name], **FAULTS[fault], times=times)
         world.business(book)
@@ -75,7 +77,8 @@ def test_a_fault_that_passes_is_not_noticed(
         done = world.run(book.view)
         world.proxy.rules.clear()
         assert done.code == 0, done
-        assert rule.fired == times
+        # A stalled request is late, not lost, so it is not repeated.
+        assert rule.fired == times or (rule.fault is Fault.STALL and rule.fired)
         world.check(book)
         assert world.transactions(book)[-1]["status"] == "succeeded"
         tally["faults of BigQuery's wire"] += 1
