@@ -369,6 +369,19 @@ def test_cancel_stops_a_running_call_of_another_thread(
     assert caught.value.code == "ORA-01013"
 
 
+@pytest.mark.parametrize("fault", [("drop_after_rows", {}), ("error_at_row", {"code": 3113})])
+def test_a_lost_connection_can_be_cancelled(
+    session: extract.OracleSession, oracle: OracleServer, fault: tuple[str, dict[str, int]]
+) -> None:
+    """The driver itself crashes, in the second case with the whole process."""
+    query = prepare(oracle, "select m", [Column("N", Kind.NUMBER, 9, 0)], pa.array(range(9)))
+    name, more = fault
+    oracle.faults.set(name, **{"rows" if name == "drop_after_rows" else "row": 1}, **more, times=1)
+    with pytest.raises(SourceUnavailable):
+        read(session, query, n=pa.int64())
+    session.cancel()
+
+
 def test_a_call_has_a_deadline(store: Store, oracle: OracleServer) -> None:
     assert isinstance(oracle.database, PreparedDatabase)
     oracle.database.answers["select slowly"] = lambda found, _: found.wait_for_interrupt()
