@@ -108,9 +108,13 @@ class Site:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser, or a skip that says how to get it."""
+    """The browser, or a skip that says how to get it.
+
+    Not of the session: while it lives, its event loop runs in this thread, and Django keeps
+    tests of other files from the database.
+    """
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     from playwright.sync_api import expect, sync_playwright
