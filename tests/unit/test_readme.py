@@ -22,11 +22,10 @@ NOT_SETTINGS = {"ETL_STARTED_BY", "ETL_TEST_ORACLE_DSN", "ETL_TEST_BQ_PROJECT"}
 SETTING = re.compile(r"\b(?:ETL|EMAIL|GOOGLE|BIGQUERY|DJANGO)_[A-Z_]+[A-Z]\b")
 EXAMPLE = re.compile(r"^(?:# )?([A-Z_]+)=(.*)$", re.MULTILINE)
 
-SETUP = (
-    "python3 -m venv .venv && .venv/bin/python -m pip install -q "
-    "-r requirements.txt -r tests/requirements.txt && "
-)
-DEMO, TESTS = ".venv/bin/python -m tests.sandbox demo", ".venv/bin/python -m pytest"
+INSTALL = "pip install -q --no-deps --no-compile --only-binary :all: -r requirements.txt"
+SETUP = f"python3 -m venv .venv && .venv/bin/python -m {INSTALL} "
+DEMO = f"{SETUP}-r tests/sandbox/requirements.txt && .venv/bin/python -m tests.sandbox demo"
+TESTS = f"{SETUP}-r tests/requirements.txt && .venv/bin/python -m pytest"
 
 
 def fenced(language: str) -> list[str]:
@@ -41,7 +40,7 @@ def on_windows(command: str) -> str:
     """The same line for cmd.exe."""
     windows = command.replace("python3 -m venv", "py -3 -m venv")
     windows = windows.replace(".venv/bin/python", r".venv\Scripts\python")
-    return windows.replace("tests/requirements", r"tests\requirements")
+    return re.sub(r"-r tests\S+", lambda file: file[0].replace("/", "\\"), windows)
 
 
 def test_the_tables_are_those_of_the_code() -> None:
@@ -56,12 +55,23 @@ def test_a_section_without_a_place_is_an_error(name: str) -> None:
 
 
 def test_the_two_commands_are_one_line_each_for_both_systems() -> None:
-    assert fenced("sh") == [SETUP + DEMO, SETUP + TESTS]
-    assert fenced("bat") == [on_windows(SETUP + DEMO), on_windows(SETUP + TESTS)]
+    assert fenced("sh") == [DEMO, TESTS]
+    assert fenced("bat") == [on_windows(DEMO), on_windows(TESTS)]
+
+
+def test_there_is_one_way_to_install() -> None:
+    """README's commands and steps, `.ci/run`, the batch file and the messages of the product."""
+    told = [ROOT / "README.md", ROOT / ".ci" / "run", ROOT / "schedule_task.bat"]
+    told += [path for path in product_texts() if path.suffix == ".py"]
+    options = INSTALL.partition(" -r ")[0]
+    for path in told:
+        text = re.sub(r"\"\n\s+f?\"", "", path.read_text(encoding="utf-8"))
+        for command in re.findall(r"pip install[^`\n]*", text):
+            assert command.startswith(f"{options} -r "), (path, command)
 
 
 def test_ci_runs_the_test_command_word_for_word() -> None:
-    assert SETUP + TESTS in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert TESTS in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_demo_and_its_option_exist(capsys: pytest.CaptureFixture[str]) -> None:
