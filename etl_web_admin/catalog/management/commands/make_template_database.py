@@ -52,3 +52,7 @@ def _compact(draft: Path, path: Path) -> None:
     with closing(sqlite3.connect(draft, isolation_level=None)) as database:
         database.execute("UPDATE django_migrations SET applied = '2026-01-01 00:00:00'")
         database.execute("VACUUM INTO ?", (str(path),))
+    # The mode that both programs work in. It is written into the file, so a database that
+    # came without it would be changed by the first command that only reads.
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
