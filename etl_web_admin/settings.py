@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.templatetags.static import static
 from django.utils.functional import lazy
 from dotenv import dotenv_values
 
+from etl_web_admin import collected
 from etl_web_admin.secret_key import read_or_make
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -103,6 +105,12 @@ def _database(url: str) -> dict[str, Any]:
             "ETL_DATABASE_URL is not an address of a database; a password in it must be "
             "percent-encoded."
         ) from None
+    if database["ENGINE"] == "django.db.backends.postgresql" and not find_spec("psycopg"):
+        raise ImproperlyConfigured(
+            "ETL_DATABASE_URL names a PostgreSQL database, and the package psycopg is not "
+            "installed: python -m pip install -q --no-deps --no-compile --only-binary :all: "
+            "-r etl_web_admin/requirements-postgresql.txt"
+        )
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # Many short writers (the runs of a night) beside readers (the site): without WAL and
         # IMMEDIATE most of their transactions fail with "database is locked".
@@ -193,12 +201,12 @@ USE_TZ = True
 TIME_ZONE = _text("ETL_TIME_ZONE", "UTC")
 
 STATIC_URL = "static/"
-STATIC_ROOT = CHECKOUT / "staticfiles"
+STATIC_ROOT = collected.folder(CHECKOUT / "staticfiles")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "etl_web_admin.static.HashedWhenCollected"},
 }
-# Without collectstatic (runserver, tests) the files come straight from the packages.
+# Before `serve` collected them (runserver, tests) the files come straight from the packages.
 WHITENOISE_USE_FINDERS = True
 
 DEBUG = _flag("ETL_SITE_DEBUG")

@@ -84,6 +84,24 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], name: str, value:
     assert done.returncode != 0 and name in done.stderr
 
 
+def test_without_postgresqls_driver_the_file_that_brings_it_is_named(
+    environment: dict[str, str],
+) -> None:
+    hidden = "import sys; sys.modules['psycopg'] = None; import runpy; "
+    listing = f"{hidden}sys.argv[1:] = ['list']; runpy.run_module('etl_oracle_to_bq', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", listing],
+        env={**environment, "ETL_DATABASE_URL": "postgres://etl:geheim@127.0.0.1:1/etl"},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "-r etl_web_admin/requirements-postgresql.txt" in done.stderr
+    assert "Traceback" not in done.stderr and "geheim" not in done.stderr
+
+
 def test_only_one_session_key_is_made(environment: dict[str, str], tmp_path: Path) -> None:
     """Only its owner can read it, and two processes that start together share it."""
     script = "from django.conf import settings; print(str(settings.SECRET_KEY))"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 from waitress import serve
 
 from etl_web_admin.catalog.login import setup_token
 from etl_web_admin.catalog.migrating import bring_up_to_date
+from etl_web_admin.static import collect
 
 
 class Command(BaseCommand):
@@ -26,11 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="port to listen on")
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        """Serve until the process is stopped."""
+        """Serve until the process is stopped; raise CommandError when the port is taken."""
+        # First of all, so that nothing is migrated or collected for a site that cannot answer.
+        listener = _listen(host, port)
         backup = bring_up_to_date()
         if backup:
             self.stdout.write(f"The database was migrated; the copy from before: {backup}")
-        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        collect()
         # Only now: the application reads the list of static files when it is made.
         from etl_web_admin.wsgi import application
 
@@ -42,7 +45,18 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"{settings.SITE_NAME} answers at {address}/")
         self.stdout.flush()
-        serve(application, host=host, port=port, threads=8, ident="", **_behind_proxy())
+        serve(application, sockets=[listener], threads=8, ident="", **_behind_proxy())
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Unlike waitress' own socket, this one cannot share its port with another server on Windows.
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise CommandError(
+            f"The site cannot listen at {host}:{port}: {error.strerror}. "
+            "Stop the program that uses the port, or choose another one with --port."
+        ) from error
 
 
 def _behind_proxy() -> dict[str, Any]:
