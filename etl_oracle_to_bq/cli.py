@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from etl_oracle_to_bq import __version__
 from etl_oracle_to_bq import settings as configuration
 from etl_oracle_to_bq.errors import ConfigError, EtlError
 from etl_oracle_to_bq.model import LoadMode, Request, Window
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m etl_oracle_to_bq",
         description="Loads Oracle views into BigQuery, as the configuration database says.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_plan(commands)

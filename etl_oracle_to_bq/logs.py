@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+from etl_oracle_to_bq import __version__
 
 DAY_SECONDS = 86_400
 
@@ -48,11 +51,22 @@ def start(folder: Path, keep_days: int, scrub: Callable[[str], str]) -> Path | N
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _delete_older(folder, keep_days)
-        root.addHandler(_with(logging.FileHandler(path, encoding="utf-8"), formatter))
+        file = _with(logging.FileHandler(path, encoding="utf-8"), formatter)
+        file.handle(_first_line())
     except OSError as error:
         root.warning("no log file: %s", error)
         return None
+    root.addHandler(file)
     return path
+
+
+def _first_line() -> logging.LogRecord:
+    """What a reader of the file asks first; the console has no use for it."""
+    told = (
+        f"version {__version__}, Python {platform.python_version()}, {platform.platform()}, "
+        f"process {os.getpid()}"
+    )
+    return logging.LogRecord(__name__, logging.INFO, __file__, 0, told, None, None)
 
 
 def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Handler:

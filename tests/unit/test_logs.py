@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_oracle_to_bq import logs
+from etl_oracle_to_bq import __version__, logs
 
 log = logging.getLogger("etl_oracle_to_bq.test")
 
@@ -42,7 +42,8 @@ def test_each_process_has_its_own_utf8_file(tmp_path: Path) -> None:
     path = started(tmp_path / "new" / "log")
     log.info("ใบแจ้งหนี้ %s → ✓", "ß")
     assert re.fullmatch(rf"etl-\d{{8}}-\d{{6}}-{os.getpid()}\.log", path.name)
-    line = path.read_text(encoding="utf-8").strip()
+    first, line = path.read_text(encoding="utf-8").splitlines()
+    assert f" INFO etl_oracle_to_bq.logs: version {__version__}, Python 3." in first
     assert line.endswith("INFO etl_oracle_to_bq.test: ใบแจ้งหนี้ ß → ✓")
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 ", line)
 
