@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "demo":
         from tests.sandbox.demo import demo
 
-        return demo(options.serve, options.rows)
+        return demo(options.rows, options.port if options.serve else None)
     return _control(options)
 
 
@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     _serve_options(commands.add_parser("serve", help="start both servers until Ctrl-C"))
     demo = commands.add_parser("demo", help="load nine views, let a day pass, load the rest")
     demo.add_argument("--serve", action="store_true", help="keep everything up afterwards")
+    demo.add_argument(
+        "--port", type=int, default=8000, help="port of the admin site (default: 8000)"
+    )
     demo.add_argument("--rows", type=_count, help="rows of the nine views together")
     for name, told in (("fault", "break something"), ("day", "let a business day happen")):
         _control_options(commands.add_parser(name, help=told), name)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.installation import ROOT, Installation, store_row
@@ -24,14 +26,24 @@ from tests.sandbox.totals import Totals, bigquery_totals, oracle_totals
 DATASET = "erp"
 STORE = "Sandbox ERP"
 LOADED = list(VIEWS.values())
+PYTHON = r".venv\Scripts\python" if os.name == "nt" else ".venv/bin/python"
+NEXT = f"""What next:
+  {PYTHON} -m tests.sandbox demo --serve    the same, with the admin site on it
+  README.md, "First real view in ten minutes"    your own Oracle and BigQuery"""
 
 
 class DemoFailed(RuntimeError):
     """A command of the product did not do what the demo needs."""
 
 
-def demo(keep_serving: bool, rows: int | None) -> int:
-    """Run the whole story and print it; returns 0 when all totals agree."""
+def demo(rows: int | None, serve_at: int | None) -> int:
+    """Run the whole story and print it; returns 0 when all totals agree.
+
+    `serve_at` is the port of the admin site that stays up afterwards; without it none does.
+    """
+    if serve_at is not None and (refusal := _refusal(serve_at)):
+        print(refusal)
+        return 2
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="etl-demo-")))
         print(f"Starting an Oracle and a BigQuery with {rows or DEFAULT_ROWS:,} rows ...")
@@ -42,11 +54,20 @@ def demo(keep_serving: bool, rows: int | None) -> int:
         except DemoFailed as error:
             print(error)
             return 1
-        if keep_serving:
-            _serve(installation)
+        if serve_at is None:
+            print(NEXT)
         else:
-            print("\nThe same with the admin site on it: python -m tests.sandbox demo --serve")
+            _serve(installation, serve_at)
     return 0 if agree else 1
+
+
+def _refusal(port: int) -> str:
+    """Why the site cannot listen there; asked before the minutes that the loads take."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        return f"Port {port} cannot be used ({error.strerror}): choose another one with --port."
+    return ""
 
 
 def set_up(folder: Path, sandbox: Sandbox) -> Installation:
@@ -132,31 +153,44 @@ def _how(spec: ViewSpec) -> dict[str, object]:
 def report(runs: list[dict[str, object]], totals: dict[str, tuple[Totals, Totals]]) -> str:
     """A table of what was loaded, and of what each side holds now, side by side."""
     loaded = {str(run["view"]).partition(".")[2]: run["rows"]["loaded"] for run in runs}
-    lines = [
-        f"{'view':<21}{'loaded':>9}{'Oracle':>9}{'BigQuery':>9}   "
-        f"{'sum of':<19}{'in Oracle':>24}{'in BigQuery':>24}  agree"
-    ]
+    head = ("view", "loaded", "Oracle", "BigQuery", "sum of", "in Oracle", "in BigQuery", "agree")
+    lines = [head]
     for name, (oracle, target) in totals.items():
+        counts = (f"{number:,}" for number in (loaded[name], oracle.rows, target.rows))
         money = VIEWS[name].money[:1]
-        sums = [
-            f"{side.sums[0]:,f}" if money and side.sums[0] is not None else ""
-            for side in (oracle, target)
-        ]
-        lines.append(
-            f"{name:<21}{loaded[name]:>9,}{oracle.rows:>9,}{target.rows:>9,}   "
-            f"{''.join(money):<19}{sums[0]:>24}{sums[1]:>24}  {'yes' if oracle == target else 'NO'}"
-        )
-    return "\n".join(lines)
+        sums = (_sum(side) if money else "" for side in (oracle, target))
+        verdict = "yes" if oracle == target else "NO"
+        lines.append((name, *counts, "".join(money), *sums, verdict))
+    return aligned(lines, left={0, 4, 7})
 
 
-def _serve(installation: Installation) -> None:
+def _sum(side: Totals) -> str:
+    """Without BigQuery's zeros at the end, so that equal sums look alike."""
+    text = "" if side.sums[0] is None else f"{side.sums[0]:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def aligned(lines: Sequence[Sequence[str]], left: set[int]) -> str:
+    """Columns as wide as their widest cell, two blanks apart; those not in `left` end flush."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number in left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _serve(installation: Installation, port: int) -> None:
     """The admin site on the loaded data, until Ctrl-C."""
     password = secrets.token_urlsafe(9)
     manage = [sys.executable, str(ROOT / "etl_web_admin" / "manage.py")]
     env = {**installation.env(), "DJANGO_SUPERUSER_PASSWORD": password}
     create = ["createsuperuser", "--noinput", "--username", "demo", "--email", "demo@localhost"]
     subprocess.run([*manage, *create], env=env, check=True, stdout=subprocess.DEVNULL)
-    with stop_signals() as stopped, subprocess.Popen([*manage, "serve"], env=env) as site:
+    serve = [*manage, "serve", "--port", str(port)]
+    with stop_signals() as stopped, subprocess.Popen(serve, env=env) as site:
         print(f"\nUser demo, password {password}. Ctrl-C ends everything.", flush=True)
         # In short waits, because Windows delivers Ctrl-C only between them.
         while not stopped.wait(0.2) and site.poll() is None:
