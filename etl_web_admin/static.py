@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
+import secrets
+import shutil
 from pathlib import Path
 
 from django.conf import settings
@@ -39,15 +41,16 @@ def collect() -> None:
     root = Path(settings.STATIC_ROOT)
     if root.is_dir():
         return
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix="draft-") as folder:
-        draft = Path(folder) / root.name
-        command = collectstatic.Command()
-        command.storage = HashedWhenCollected(location=draft)
+    # Not a temporary folder: on Windows only its maker may read what was made in one.
+    draft = root.with_name(f"{root.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    command = collectstatic.Command()
+    command.storage = HashedWhenCollected(location=draft)
+    try:
         call_command(command, interactive=False, verbosity=0)
-        try:
-            draft.rename(root)
-        except OSError:
-            # Another start was faster; its files are the same.
-            if not root.is_dir():
-                raise
+        draft.rename(root)
+    except OSError:
+        # Another start may have been faster; its files are the same.
+        if not root.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
