@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 from tests.installation import ROOT
 from tests.sandbox.dataset.views import VIEWS
+from tests.waiting import run
 
 
 def test_the_demo_loads_nine_views_and_an_increment_that_agree() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.sandbox", "demo", "--rows", "2000"],
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=240,
-        check=False,
-    )
+    done = run([sys.executable, "-m", "tests.sandbox", "demo", "--rows", "2000"], cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     for view in VIEWS:
         compared = [line for line in done.stdout.splitlines() if line.startswith(f"{view} ")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from etl_oracle_to_bq import cli
+from tests.waiting import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 V = "APPS.XX_GL_V"
@@ -97,7 +97,5 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
         "heavy = {'oracledb', 'google.cloud', 'pandas', 'pyarrow', 'django'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", seen], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
+    done = run([sys.executable, "-c", seen], cwd=ROOT)
     assert done.returncode == 0, done.stderr
