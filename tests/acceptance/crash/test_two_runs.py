@@ -26,6 +26,7 @@ from tests.waiting import HANG_SECONDS, finish, until
 LONG_AGO = "2020-01-01 00:00:00"
 UPLOAD = Rule(Fault.PASS, "POST", "/upload/")
 COMMIT = Rule(Fault.PASS, "POST", "/jobs", "_commit_")
+STAGING = Rule(Fault.PASS, "POST", "/tables", "__stg_")
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +196,8 @@ def test_a_killed_holder_is_taken_over_at_once(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize(
     ("where", "carried_out"),
-    [(UPLOAD, False), (UPLOAD, True), (COMMIT, False), (COMMIT, True)],
-    ids=["uploading", "uploaded", "committing", "committed"],
+    [(STAGING, True), (UPLOAD, False), (UPLOAD, True), (COMMIT, False), (COMMIT, True)],
+    ids=["staging made", "uploading", "uploaded", "committing", "committed"],
 )
 def test_a_stop_signal_is_recorded_and_nothing_is_lost(
     world: World,
@@ -214,6 +215,8 @@ def test_a_stop_signal_is_recorded_and_nothing_is_lost(
     assert code == 130, out + errors
     run = world.transactions(book)[-1]
     assert (run["status"], run["error_code"]) == ("failed", "stopped")
+    if where is STAGING:
+        assert world.leftovers() == []
     world.business(book)
     world.settle(book)
     (run,) = (r for r in world.transactions(book) if r["run_id"] == run["run_id"])
