@@ -113,10 +113,10 @@ def test_one_failure_fails_the_command_and_stops_nobody(
 def test_a_process_that_dies_takes_one_view_with_it(
     four: House, rows_made: Oracle, erp: Sandbox
 ) -> None:
-    erp.faults.set("stall", row=2, match='"ONE"')
+    erp.faults.set("stall", row=2, match='"ONE"', times=1)
     process = four.installation.start("run", "--all", "--parallel", "2", "--json")
+    stand_still(erp, process)
     one = source_id(four, "ONE")
-    until(lambda: one in {row["source_id"] for row in running(four)}, "the view's plan", process)
     (held,) = (row for row in running(four) if row["source_id"] == one)
     psutil.Process(held["process"]).kill()
     out, err = finish(process)
@@ -129,6 +129,11 @@ def test_a_process_that_dies_takes_one_view_with_it(
     complete(four, rows_made, *VIEWS)
 
 
+def stand_still(erp: Sandbox, process: subprocess.Popen[str]) -> None:
+    """Wait until as many statements stand still as a stall was set for."""
+    until(lambda: "stall" not in erp.faults.as_dict(), "statements that stand still", process)
+
+
 def source_id(house: House, view: str) -> int:
     return int(house.source(view)["id"])
 
@@ -136,9 +141,9 @@ def source_id(house: House, view: str) -> int:
 @pytest.fixture
 def two_stalled(four: House, erp: Sandbox) -> subprocess.Popen[str]:
     """A command whose two processes stand still in the middle of a view each."""
-    erp.faults.set("stall", row=2, match='"CHANGED"')
+    erp.faults.set("stall", row=2, match='"CHANGED"', times=2)
     process = four.installation.start("run", "--all", "--parallel", "2", "--json")
-    until(lambda: len(running(four)) == 2, "two runs with a plan", process)
+    stand_still(erp, process)
     return process
 
 
@@ -197,9 +202,9 @@ def test_the_views_of_a_group_show_one_moment(
 ) -> None:
     for view in VIEWS[:3]:
         four.change(view, snapshot_group="books")
-    erp.faults.set("stall", row=2, match='"ONE"')
+    erp.faults.set("stall", row=2, match='"CHANGED"', times=int(parallel))
     process = four.installation.start("run", *VIEWS, "--parallel", parallel, "--json")
-    until(lambda: len(running(four)) == int(parallel), "the runs' plans", process)
+    stand_still(erp, process)
     # The group's moment is known by now, whoever of it waits for its turn.
     rows_made.execute("INSERT INTO ERP.SHARED VALUES (999, DATE '2026-03-01')")
     try:

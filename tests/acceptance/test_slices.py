@@ -115,10 +115,10 @@ def stalled(tables: House, erp: Sandbox) -> Iterator[Callable[[], subprocess.Pop
 
     def start() -> subprocess.Popen[str]:
         # Only the export selects this column; each slice stands still after two rows.
-        erp.faults.set("stall", row=2, match='"REMARK"')
+        erp.faults.set("stall", row=2, match='"REMARK"', times=3)
         process = tables.installation.start("run", "BY_DATE", "--full", "--slices", "3", "--json")
         started.append(process)
-        until(lambda: len(readers(process)) == 3 and running(tables), "three slices", process)
+        until(lambda: "stall" not in erp.faults.as_dict(), "slices that stand still", process)
         return process
 
     yield start
