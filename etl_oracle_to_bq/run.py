@@ -273,7 +273,16 @@ class _Run:
         warehouse = self.tools.warehouse
         if plan.creates_target:
             warehouse.create_dataset(plan.target.dataset)
-        return warehouse.create_staging(plan.target, self.handle.run_id, self.tries.number)
+        try:
+            return warehouse.create_staging(plan.target, self.handle.run_id, self.tries.number)
+        except KeyboardInterrupt:
+            # Stopped while BigQuery made it: whether it is there, only BigQuery knows.
+            with warehouse.for_seconds(LAST_WORDS_SECONDS) as hurried:
+                self.outcome.warnings += _tried(
+                    "staging table",
+                    lambda: hurried.drop_staging_of(plan.target.dataset, self.handle.run_id),
+                )
+            raise
 
     def _prepare_target(self, plan: Plan) -> None:
         """Create or widen the target, only now: a load that failed leaves nothing behind.

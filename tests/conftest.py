@@ -17,12 +17,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.sandbox.bigquery.launcher import BigQueryEmulator
     from tests.sandbox.serve import Sandbox
 
 SHARED_ROWS = 3_000
+# How long an example takes, or its making, says how busy the machine is.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 # What the crash tests survived, by kind; the worker processes hand theirs to the one that tells.
 SURVIVED = pytest.StashKey[Counter[str]]()

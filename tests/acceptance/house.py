@@ -6,8 +6,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,6 @@ from tests.installation import Installation
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
-DEADLINE = 60.0
 KEPT = ("data_source", "etl_transaction", "log_error")
 
 
@@ -48,8 +46,8 @@ class House:
     def folder(self) -> Path:
         return self.installation.folder
 
-    def etl(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return self.installation.etl(*arguments, timeout=timeout)
+    def etl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.installation.etl(*arguments)
 
     def run(self, *arguments: str, exit_code: int = 0) -> dict[str, dict[str, Any]]:
         """`run ... --json`, which must end with `exit_code`: the outcomes by view, without owner."""
@@ -184,14 +182,6 @@ class House:
         return row
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so; a minute is far more than it takes."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
-
-
 def _stored(value: object) -> object:
     """A value as Django writes it into SQLite."""
     if isinstance(value, timedelta):
@@ -199,11 +189,3 @@ def _stored(value: object) -> object:
     if isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str)):
         return json.dumps(value, ensure_ascii=False)
     return value
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """Ask again and again; fails after a minute."""
-    deadline = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

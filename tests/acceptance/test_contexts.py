@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from tests.acceptance.house import House, until
+from tests.acceptance.house import House
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.dataset.views import ORG_INVOICES, VIEWS
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
+from tests.waiting import finish, until
 
 EBS = {
     "ebs_user_id": 1013,
@@ -73,11 +74,11 @@ def test_rows_that_arrive_between_counting_and_reading_wait(
     erp.faults.set("stall", match="WINDOW_ROWS", times=1)
     running = house.installation.start("run", "BETWEEN_TWO")
     try:
-        until(lambda: "stall" not in erp.faults.as_dict())
+        until(lambda: "stall" not in erp.faults.as_dict(), "the count to stand still", running)
         oracle.insert("BETWEEN_TWO", "3")
     finally:
         erp.faults.clear("stall")
-        out, err = running.communicate(timeout=60)
+        out, err = finish(running)
     assert running.returncode == 0, out + err
     assert [
         row["id"] for row in house.query("SELECT id FROM {dataset}.between_two ORDER BY id")

@@ -125,7 +125,7 @@ def loads_alike(house: House, oracle: Oracle, name: str, **source: object) -> No
         same(loaded(house.target(name.lower())), oracle.rows(name, dates))
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(table=tables())
 def test_every_value_of_every_type_arrives(
     erp: Sandbox,

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import Envelope
 from tests.acceptance.conftest import NewHouse
 from tests.acceptance.house import House
 from tests.sandbox.serve import Sandbox
+from tests.waiting import HANG_SECONDS
 
 BAD, WORSE, GOOD = "V_AP_PAYMENTS", "V_PO_LISTING", "V_GL_ACCOUNTS"
 
@@ -45,7 +46,7 @@ def box() -> Box:
 
 @pytest.fixture
 def smtp_port(box: Box) -> Iterator[int]:
-    controller = Controller(box, hostname="127.0.0.1", port=free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=free_port(), ready_timeout=HANG_SECONDS)
     controller.start()
     yield controller.port
     controller.stop()

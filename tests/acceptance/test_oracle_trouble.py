@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,11 +12,12 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.acceptance.conftest import NewHouse
-from tests.acceptance.house import House, wait_until
+from tests.acceptance.house import House
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.dataset.views import VIEWS
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
+from tests.waiting import finish, until
 
 VIEW = "V_GL_ACCOUNTS"
 _numbers = itertools.count(1)
@@ -79,9 +79,7 @@ def test_a_host_that_nobody_knows(house: House) -> None:
 def test_a_listener_that_stays_silent(house: House, silent_port: int) -> None:
     house.installation.write_settings(ETL_CONNECT_SECONDS="1")
     house.change_store(port=silent_port)
-    began = time.monotonic()
     assert "no answer within 1 seconds" in house.fails(VIEW, 3, "connect-timeout")
-    assert time.monotonic() - began < 30
 
 
 def test_a_wrong_password_is_tried_once(
@@ -161,14 +159,15 @@ def test_nothing_that_a_run_writes_holds_a_password(house: House, erp: Sandbox) 
 def test_a_stop_request_ends_a_statement_that_brings_no_row(
     new_house: NewHouse, erp: Sandbox
 ) -> None:
-    house = new_house(ETL_CALL_SECONDS="300")
+    # Longer than a test waits for a process.
+    house = new_house(ETL_CALL_SECONDS="3600")
     erp.faults.set("stall", match="V_AR_RECEIPTS")
     process = house.installation.start("run", "V_AR_RECEIPTS", "--json")
     try:
         asked = "UPDATE etl_transaction SET cancel_requested = 1 WHERE status = 'running'"
-        wait_until(lambda: bool(house.transactions()))
+        until(house.transactions, "the run's row", process)
         house.sql(asked)
-        out, _ = process.communicate(timeout=60)
+        out, _ = finish(process)
     finally:
         process.kill()
         process.wait()

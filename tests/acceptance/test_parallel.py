@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import NewHouse
-from tests.acceptance.house import House, wait_until
+from tests.acceptance.house import House
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
+from tests.waiting import HANG_SECONDS, finish, lives, until
 
-DEADLINE = 60.0
 VIEWS = ["ONE", "TWO", "THREE", "FOUR"]
 COLUMNS = {"ID": "NUMBER(10)", "CHANGED": "DATE"}
 
@@ -113,12 +113,13 @@ def test_one_failure_fails_the_command_and_stops_nobody(
 def test_a_process_that_dies_takes_one_view_with_it(
     four: House, rows_made: Oracle, erp: Sandbox
 ) -> None:
-    erp.faults.set("stall", row=2, match='"ONE"')
+    erp.faults.set("stall", row=2, match='"ONE"', times=1)
     process = four.installation.start("run", "--all", "--parallel", "2", "--json")
-    wait_until(lambda: any(row["source_id"] == source_id(four, "ONE") for row in running(four)))
-    (held,) = (row for row in running(four) if row["source_id"] == source_id(four, "ONE"))
+    stand_still(erp, process)
+    one = source_id(four, "ONE")
+    (held,) = (row for row in running(four) if row["source_id"] == one)
     psutil.Process(held["process"]).kill()
-    out, err = process.communicate(timeout=DEADLINE)
+    out, err = finish(process)
     erp.faults.clear()
     runs = {run["view"].partition(".")[2]: run for run in json.loads(out)["runs"]}
     assert process.returncode == 7, err
@@ -128,6 +129,11 @@ def test_a_process_that_dies_takes_one_view_with_it(
     complete(four, rows_made, *VIEWS)
 
 
+def stand_still(erp: Sandbox, process: subprocess.Popen[str]) -> None:
+    """Wait until as many statements stand still as a stall was set for."""
+    until(lambda: "stall" not in erp.faults.as_dict(), "statements that stand still", process)
+
+
 def source_id(house: House, view: str) -> int:
     return int(house.source(view)["id"])
 
@@ -135,9 +141,9 @@ def source_id(house: House, view: str) -> int:
 @pytest.fixture
 def two_stalled(four: House, erp: Sandbox) -> subprocess.Popen[str]:
     """A command whose two processes stand still in the middle of a view each."""
-    erp.faults.set("stall", row=2, match='"CHANGED"')
+    erp.faults.set("stall", row=2, match='"CHANGED"', times=2)
     process = four.installation.start("run", "--all", "--parallel", "2", "--json")
-    wait_until(lambda: len(running(four)) == 2)
+    stand_still(erp, process)
     return process
 
 
@@ -147,7 +153,7 @@ def test_no_process_outlives_a_command_that_is_killed(
     workers = [psutil.Process(row["process"]) for row in running(four)]
     two_stalled.kill()
     two_stalled.communicate()
-    wait_until(lambda: not any(alive(worker) for worker in workers))
+    until(lambda: not any(map(lives, workers)), "the end of the processes")
     erp.faults.clear()
     four.run("--all", "--parallel", "2")
     complete(four, rows_made, *VIEWS)
@@ -159,31 +165,29 @@ def test_a_command_that_is_stopped_stops_and_records_its_runs(
 ) -> None:
     workers = [psutil.Process(row["process"]) for row in running(four)]
     two_stalled.send_signal(signal.SIGTERM)
-    out, _ = two_stalled.communicate(timeout=DEADLINE)
+    out, _ = finish(two_stalled)
     assert (two_stalled.returncode, out) == (130, "")
-    assert not any(alive(worker) for worker in workers)
+    assert not any(map(lives, workers))
     ended = four.transactions()
     assert [(row["status"], row["error_code"]) for row in ended] == [("failed", "stopped")] * 2
     four.is_tidy()
 
 
-def alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
 def test_a_database_that_others_write_to_is_no_obstacle(four: House, rows_made: Oracle) -> None:
     """Somebody with DB Browser holds the write lock for seconds, again and again."""
     process = four.installation.start("run", "--all", "--parallel", "3", "--json")
-    connection = sqlite3.connect(four.installation.database, timeout=30, isolation_level=None)
+    connection = sqlite3.connect(
+        four.installation.database, timeout=HANG_SECONDS, isolation_level=None
+    )
     try:
         while process.poll() is None:
             connection.execute("BEGIN IMMEDIATE")
             time.sleep(0.4)
             connection.execute("COMMIT")
-            time.sleep(0.02)
+            time.sleep(0.1)
     finally:
         connection.close()
-    out, err = process.communicate()
+    out, err = finish(process)
     assert process.returncode == 0, out + err
     assert "database is locked" not in out + err
     complete(four, rows_made, *VIEWS)
@@ -198,14 +202,14 @@ def test_the_views_of_a_group_show_one_moment(
 ) -> None:
     for view in VIEWS[:3]:
         four.change(view, snapshot_group="books")
-    erp.faults.set("stall", row=2, match='"ONE"')
+    erp.faults.set("stall", row=2, match='"CHANGED"', times=int(parallel))
     process = four.installation.start("run", *VIEWS, "--parallel", parallel, "--json")
-    wait_until(lambda: len(running(four)) == int(parallel))
+    stand_still(erp, process)
     # The group's moment is known by now, whoever of it waits for its turn.
     rows_made.execute("INSERT INTO ERP.SHARED VALUES (999, DATE '2026-03-01')")
     try:
         erp.faults.clear()
-        out, err = process.communicate(timeout=DEADLINE)
+        out, err = finish(process)
         assert process.returncode == 0, err
         loads = {
             run["view"].partition(".")[2]: run["rows"]["loaded"] for run in json.loads(out)["runs"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from tests.acceptance.house import House
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
+from tests.waiting import until
 
 WINDOW = ("--from", "2026-01-10", "--to", "2026-05-20")
 CHUNKS = [
@@ -122,7 +122,7 @@ def test_a_series_that_was_killed_goes_on_without_losing_or_doubling_a_row(
     if stalled:
         erp.faults.set("stall", **CROWDED)
     process = story.installation.start("run", "LONG_STORY", *WINDOW, "--json")
-    wait_until_two_are_done(story, then_running=stalled)
+    until(lambda: two_are_done(story, then_running=stalled), "two chunks", process)
     process.kill()
     process.communicate()
     erp.faults.clear()
@@ -133,12 +133,7 @@ def test_a_series_that_was_killed_goes_on_without_losing_or_doubling_a_row(
     complete(story, oracle)
 
 
-def wait_until_two_are_done(house: House, *, then_running: bool) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        runs = house.transactions()
-        two = sum(run["status"] == "succeeded" for run in runs) >= 2
-        if two and (not then_running or runs[-1]["status"] == "running"):
-            return
-        time.sleep(0.05)
-    raise AssertionError([run["status"] for run in house.transactions()])
+def two_are_done(house: House, *, then_running: bool) -> bool:
+    runs = house.transactions()
+    two = sum(run["status"] == "succeeded" for run in runs) >= 2
+    return two and (not then_running or runs[-1]["status"] == "running")

@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import NewHouse
-from tests.acceptance.house import House, wait_until
+from tests.acceptance.house import House
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.demo import STORE
 from tests.sandbox.serve import Sandbox
+from tests.waiting import finish, lives, until
 
-DEADLINE = 60.0
 ROWS = 90
 NEVER = "DATE '4712-12-31'"
 # Per table: the column that it is sliced by is the date, a number, or a hash of the key.
@@ -115,10 +115,10 @@ def stalled(tables: House, erp: Sandbox) -> Iterator[Callable[[], subprocess.Pop
 
     def start() -> subprocess.Popen[str]:
         # Only the export selects this column; each slice stands still after two rows.
-        erp.faults.set("stall", row=2, match='"REMARK"')
+        erp.faults.set("stall", row=2, match='"REMARK"', times=3)
         process = tables.installation.start("run", "BY_DATE", "--full", "--slices", "3", "--json")
         started.append(process)
-        wait_until(lambda: len(readers(process)) == 3 and running(tables))
+        until(lambda: "stall" not in erp.faults.as_dict(), "slices that stand still", process)
         return process
 
     yield start
@@ -144,12 +144,6 @@ def running(house: House) -> bool:
     return bool(runs) and runs[-1]["status"] == "running" and runs[-1]["plan"] is not None
 
 
-def ended(processes: list[psutil.Process]) -> bool:
-    return not any(
-        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes
-    )
-
-
 def test_all_slices_show_the_moment_of_the_plan(
     tables: House, oracle: Oracle, erp: Sandbox
 ) -> None:
@@ -158,12 +152,12 @@ def test_all_slices_show_the_moment_of_the_plan(
     erp.faults.set("stall", row=0, match='"BUCKET"')
     process = tables.installation.start("run", "BY_DATE", "--full", "--slices", "3", "--json")
     try:
-        wait_until(lambda: running(tables))
+        until(lambda: running(tables), "a run with a plan", process)
         oracle.execute(
             "UPDATE ERP.BY_DATE SET AMOUNT = -1", "DELETE FROM ERP.BY_DATE WHERE ID > 50"
         )
         erp.faults.clear()
-        out, _ = process.communicate(timeout=DEADLINE)
+        out, _ = finish(process)
         assert json.loads(out)["runs"][0]["slices"] == 3
         same(loaded(tables.target("by_date")), before)
     finally:
@@ -181,7 +175,7 @@ def test_slices_end_with_a_parent_that_is_killed_and_the_next_run_begins_at_once
     slices = readers(process)
     process.kill()
     process.wait()
-    wait_until(lambda: ended(slices))
+    until(lambda: not any(map(lives, slices)), "the end of the slices")
     erp.faults.clear()
     assert tables.run_one("BY_DATE", "--full", "--slices", "3")["status"] == "succeeded"
     same(loaded(tables.target("by_date")), oracle.rows("BY_DATE"))
@@ -194,9 +188,9 @@ def test_a_run_that_is_asked_to_stop_ends_its_slices(
     process = stalled()
     slices = readers(process)
     tables.sql("UPDATE etl_transaction SET cancel_requested = 1 WHERE status = 'running'")
-    out, _ = process.communicate(timeout=DEADLINE)
+    out, _ = finish(process)
     assert json.loads(out)["runs"][0]["error"]["code"] == "stopped"
-    assert ended(slices)
+    assert not any(map(lives, slices))
     tables.is_tidy()
 
 
@@ -208,9 +202,9 @@ def test_a_slice_that_dies_costs_one_try(
         process = stalled()
         victim = readers(process)[0]
         victim.kill()
-        wait_until(lambda: ended([victim]))
+        until(lambda: not lives(victim), "the end of the slice")
         erp.faults.clear()
-        out, _ = process.communicate(timeout=DEADLINE)
+        out, _ = finish(process)
     finally:
         tables.installation.write_settings(ETL_ATTEMPTS="1")
     (outcome,) = json.loads(out)["runs"]

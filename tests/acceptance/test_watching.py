@@ -6,13 +6,13 @@ import json
 import subprocess
 from typing import Any
 
-from tests.acceptance.house import House, until
+from tests.acceptance.house import House
 from tests.acceptance.oracle import Oracle, loaded, same
 from tests.sandbox.dataset.views import VIEWS
 from tests.sandbox.serve import Sandbox
+from tests.waiting import finish, until
 
 VIEW, TARGET = "V_AR_RECEIPTS", "v_ar_receipts"
-DEADLINE = 60.0
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def test_a_run_shows_its_rows_while_it_lives(house: House, erp: Sandbox) -> None
     erp.faults.set("stall", row=45, match="CASH_RECEIPT_ID")
     running = house.installation.start("run", VIEW)
     try:
-        until(lambda: any(row["rows_extracted"] for row in house.transactions()))
+        until(lambda: any(row["rows_extracted"] for row in house.transactions()), "rows", running)
         (row,) = house.transactions()
         assert (row["status"], row["step"], row["ended_at"]) == ("running", "extract", None)
         assert 10 <= row["rows_extracted"] <= 45
@@ -45,7 +45,7 @@ def test_a_run_shows_its_rows_while_it_lives(house: House, erp: Sandbox) -> None
         assert listed["last_run"]["status"] == "running"
     finally:
         erp.faults.clear()
-        out, err = running.communicate(timeout=DEADLINE)
+        out, err = finish(running)
     assert running.returncode == 0, err
     assert f"ERP.{VIEW}: succeeded" in out
     (row,) = house.transactions()

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import HANG_MILLISECONDS, listens, next_line, run, until
 from tests.web import KEY
 
 if TYPE_CHECKING:
@@ -63,26 +63,17 @@ class Site:
             encoding="utf-8",
         )
         assert self.process.stdout is not None
-        for line in self.process.stdout:
+        while not self.address:
+            line = next_line(self.process, f"the address of the site, after {self.said}")
             self.said.append(line)
             if found := re.search(r"http://\S+/setup/\S+", line):
                 self.setup_link = found[0]
             if found := re.search(r"answers at (http://[^/]+)/", line):
                 self.address = found[1]
-                break
-        assert self.address, "".join(self.said)
         # A full pipe would stop the site.
         self.reader = threading.Thread(target=self.said.extend, args=(self.process.stdout,))
         self.reader.start()
-        self._wait(int(port))
-
-    def _wait(self, port: int) -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-        raise AssertionError("".join(self.said))
+        until(lambda: listens(int(port)), "the site to answer", self.process)
 
     def stop(self) -> None:
         if self.process is None:
@@ -97,14 +88,7 @@ class Site:
     def shell(self, code: str) -> None:
         """Run Python with the site's models, in a process of its own."""
         lines = f"import django; django.setup()\nfrom tests.web import *\nfrom etl_web_admin.catalog.models import *\n{code}"
-        done = subprocess.run(
-            [sys.executable, "-c", lines],
-            env=self.environment,
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run([sys.executable, "-c", lines], env=self.environment, cwd=CHECKOUT)
         assert done.returncode == 0, done.stderr
 
 
@@ -119,9 +103,11 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=HANG_MILLISECONDS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, timeout=HANG_MILLISECONDS
+        )
         yield browser
         browser.close()
 
@@ -195,7 +181,7 @@ class Watched:
 def watched(chromium: Browser, site: Site) -> Iterator[Watched]:
     """A page of a new browser session; the test fails when the page had any fault."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(HANG_MILLISECONDS)
     found = Watched(context.new_page(), site)
     yield found
     context.close()

@@ -26,8 +26,8 @@ from google.cloud import bigquery
 from google.cloud.bigquery import SchemaField
 
 from tests.sandbox.bigquery.launcher import BigQueryEmulator
+from tests.waiting import HANG_SECONDS
 
-SECONDS = 120
 ID_AND_TEXT = (SchemaField("id", "INT64"), SchemaField("text", "STRING"))
 DAILY = (SchemaField("day", "DATE"), SchemaField("id", "INT64"))
 
@@ -84,11 +84,11 @@ class Service:
     def query(self, sql: str, **config: Any) -> bigquery.QueryJob:
         job = self.client.query(sql, job_config=bigquery.QueryJobConfig(**config))
         if not config.get("dry_run"):
-            job.result(timeout=SECONDS)
+            job.result(timeout=HANG_SECONDS)
         return job
 
     def rows(self, sql: str, **config: Any) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.query(sql, **config).result(timeout=SECONDS)]
+        return [tuple(row) for row in self.query(sql, **config).result(timeout=HANG_SECONDS)]
 
     def create(self, name: str, schema: Any, **properties: Any) -> bigquery.Table:
         table = bigquery.Table(name, schema=schema)
@@ -111,7 +111,7 @@ class Service:
             size=size,
             job_config=bigquery.LoadJobConfig(**config),
         )
-        job.result(timeout=SECONDS)
+        job.result(timeout=HANG_SECONDS)
         return job
 
     def csv(
@@ -131,7 +131,7 @@ class Service:
         job = self.client.copy_table(
             sources, target, job_id=job_id, job_config=bigquery.CopyJobConfig(**config)
         )
-        job.result(timeout=SECONDS)
+        job.result(timeout=HANG_SECONDS)
         return job
 
 

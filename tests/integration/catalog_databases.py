@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
 
 from tests.installation import DATABASE, MACHINE, ROOT
+from tests.waiting import HANG_SECONDS, next_line
 
 
 class Told(Exception):
@@ -61,7 +62,7 @@ class Database:
     def _connection(self) -> AbstractContextManager[Any]:
         if self.url.startswith("postgres"):
             return closing(psycopg.connect(self.url, autocommit=True, row_factory=dict_row))
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=HANG_SECONDS)
         connection.row_factory = sqlite3.Row
         return closing(connection)
 
@@ -84,6 +85,10 @@ class Database:
         with self._connection() as connection:
             connection.execute(sql)
 
+    def said(self) -> str:
+        """What the processes of this database have written to standard error."""
+        return (self.folder / "stderr.txt").read_text(encoding="utf-8")
+
     def process(self, command: list[str]) -> subprocess.Popen[str]:
         with (self.folder / "stderr.txt").open("a", encoding="utf-8") as errors:
             return subprocess.Popen(
@@ -101,6 +106,7 @@ class WorkerProcess:
     """`catalog_worker` as a process: `send` and `answer`, or both as `ask`."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self.process = database.process([sys.executable, "-m", "tests.integration.catalog_worker"])
 
     def send(self, command: str, **arguments: Any) -> None:
@@ -110,9 +116,10 @@ class WorkerProcess:
 
     def answer(self) -> Any:
         """The next answer; raises Told."""
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line, f"the worker ended with {self.process.wait()}"
+        try:
+            line = next_line(self.process, "an answer of the worker")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._database.said()}") from None
         told = json.loads(line)
         if "error" in told:
             raise Told(**told["error"])

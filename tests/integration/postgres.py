@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests import waiting
+from tests.waiting import HANG_SECONDS
 
 HOW_TO_GET_IT = (
     "PostgreSQL is not installed, so leases are not tried on it: apt-get install postgresql "
@@ -35,23 +37,24 @@ def server(folder_of_programs: Path) -> Iterator[str]:
     account = "postgres" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
     if account:
         shutil.chown(folder, account)
-    data, port = folder / "data", _free_port()
+    data, said, log = folder / "data", folder / "said", folder / "log"
 
     def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(folder_of_programs / program), "-D", str(data), *arguments],
-            user=account,
-            cwd=folder,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        # Into a file: the server that `pg_ctl` starts would hold a pipe open.
+        with said.open("ab") as output:
+            command = [folder_of_programs / program, "-D", data, *arguments]
+            done = waiting.run(command, user=account, cwd=folder, stdout=output, stderr=output)
+        if done.returncode:
+            texts = [path.read_text(errors="backslashreplace") for path in (said, log)]
+            raise RuntimeError("\n".join([f"{program} failed:", *texts]))
 
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+    options = "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
     try:
         run("initdb", "-U", "etl", "-A", "trust", "-E", "UTF8", "--no-sync")
-        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+        # Not earlier: until the server has it, another process may take it.
+        port = _free_port()
+        limit = f"{HANG_SECONDS:.0f}"
+        run("pg_ctl", "-w", "-t", limit, "-l", str(log), "-o", options.format(port), "start")
         try:
             yield f"postgres://etl@127.0.0.1:{port}"
         finally:

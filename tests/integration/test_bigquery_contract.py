@@ -27,12 +27,12 @@ from tests.integration import bigquery_service as service
 from tests.integration.bigquery_service import (
     DAILY,
     ID_AND_TEXT,
-    SECONDS,
     Service,
     new_id,
     partitioned,
     reason_of,
 )
+from tests.waiting import HANG_SECONDS
 
 # The fixtures of these tests.
 bq, client, dataset = service.bq, service.client, service.dataset
@@ -63,9 +63,9 @@ class TestJobIds:
     def test_a_repeated_query_is_a_conflict_and_runs_once(self, bq: Service, name: str) -> None:
         bq.create(name, ID_AND_TEXT)
         sql, job_id = f"INSERT INTO `{name}` (id) VALUES (1)", new_id()
-        bq.client.query(sql, job_id=job_id, job_retry=None).result(timeout=SECONDS)
+        bq.client.query(sql, job_id=job_id, job_retry=None).result(timeout=HANG_SECONDS)
         with pytest.raises(Conflict):
-            bq.client.query(sql, job_id=job_id, job_retry=None).result(timeout=SECONDS)
+            bq.client.query(sql, job_id=job_id, job_retry=None).result(timeout=HANG_SECONDS)
         assert bq.rows(f"SELECT COUNT(*) FROM `{name}`") == [(1,)]
         assert bq.client.get_job(job_id).num_dml_affected_rows == 1
 

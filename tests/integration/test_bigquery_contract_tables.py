@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,10 +20,10 @@ from tests.integration import bigquery_service as service
 from tests.integration.bigquery_service import (
     DAILY,
     ID_AND_TEXT,
-    SECONDS,
     Service,
     partitioned,
 )
+from tests.waiting import until
 
 # The fixtures of these tests.
 bq, client, dataset = service.bq, service.client, service.dataset
@@ -133,9 +131,9 @@ class TestTables:
                 bq.client.update_table(table, ["schema"])
 
     def test_an_expired_table_is_gone(self, bq: Service, name: str) -> None:
-        bq.create(name, ID_AND_TEXT, expires=datetime.now(UTC) + timedelta(seconds=2))
-        assert bq.client.get_table(name).expires is not None
-        assert eventually_gone(lambda: bq.client.get_table(name))
+        made = bq.create(name, ID_AND_TEXT, expires=datetime.now(UTC) + timedelta(seconds=2))
+        assert made.expires is not None
+        until(lambda: not exists(bq, name), "the end of the table")
         with pytest.raises(NotFound):
             bq.query(f"SELECT * FROM `{name}`")
 
@@ -145,15 +143,12 @@ class TestTables:
         assert bq.client.get_table(name).num_rows == 2
 
 
-def eventually_gone(look: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        try:
-            look()
-        except NotFound:
-            return True
-        time.sleep(0.2)
-    return False
+def exists(bq: Service, name: str) -> bool:
+    try:
+        bq.client.get_table(name)
+    except NotFound:
+        return False
+    return True
 
 
 class TestRequiredPartitionFilter:

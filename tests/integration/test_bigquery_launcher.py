@@ -6,12 +6,10 @@ import io
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,9 +22,9 @@ from requests.exceptions import RequestException
 from tests.sandbox.bigquery import launcher
 from tests.sandbox.bigquery.launcher import BigQueryEmulator, EmulatorFailed
 from tests.sandbox.bigquery.proxy import Fault, FaultProxy, Rule
+from tests.waiting import HANG_SECONDS, lives, next_line, until
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 30
 ROWS = 300_000
 PARENT = """
 import sys, time
@@ -56,18 +54,7 @@ def load(client: bigquery.Client, job_id: str, rows: int, **config: object) -> N
     job = client.load_table_from_file(
         buffer, "d.t", job_id=job_id, job_config=options, num_retries=0
     )
-    job.result(timeout=SECONDS, retry=None)
-
-
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        with suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.05)
-                continue
-        return True
-    return False
+    job.result(timeout=HANG_SECONDS, retry=None)
 
 
 def test_it_leaves_nothing_behind() -> None:
@@ -75,7 +62,7 @@ def test_it_leaves_nothing_behind() -> None:
     emulator.start()
     pid, scratch = emulator.pid, emulator._scratch
     emulator.stop()
-    assert gone(pid)
+    assert not lives(pid)
     assert scratch is not None
     assert not scratch.exists()
     emulator.stop()
@@ -85,13 +72,11 @@ def test_it_dies_when_its_parent_is_killed() -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
-    assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
-    assert psutil.pid_exists(pid)
+    pid = int(next_line(parent, "the number of the emulator"))
+    assert lives(pid)
     parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    assert gone(pid)
+    parent.communicate()
+    until(lambda: not lives(pid), "the end of the emulator")
 
 
 def test_it_does_not_start_on_another_version(monkeypatch: pytest.MonkeyPatch) -> None:

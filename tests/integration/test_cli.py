@@ -19,14 +19,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.installation import ROOT, Installation
-from tests.integration.waiting import until
+from tests.waiting import finish, run, until
 
 if TYPE_CHECKING:
     from tests.sandbox.bigquery.launcher import BigQueryEmulator
 
 STORE, VIEW, SECRET = "ERP", "APPS.XX_GL_V", "geheim-ßรหัส-7"
 NOWHERE = 1
-DEADLINE = 60
 
 
 def store(port: int) -> dict[str, object]:
@@ -182,14 +181,15 @@ def test_a_console_of_any_code_page_gets_its_answer(
     env = {**installation.env(), "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
     view = "ÄÉ_รายงาน_🙂"
 
-    def run(*options: str) -> subprocess.CompletedProcess[bytes]:
+    def told(*options: str) -> subprocess.CompletedProcess[str]:
         command = installation.command("run", view, *options)
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
+        return run(command, cwd=ROOT, env=env, encoding=code_page)
 
-    asked, read = run("--json"), run()
+    asked, read = told("--json"), told()
     assert asked.returncode == read.returncode == 2
-    assert view in json.loads(asked.stdout.decode("ascii"))["error"]["message"]
-    assert b"unknown-view" in read.stderr and b"Traceback" not in read.stderr
+    assert asked.stdout.isascii()
+    assert view in json.loads(asked.stdout)["error"]["message"]
+    assert "unknown-view" in read.stderr and "Traceback" not in read.stderr
 
 
 def test_a_process_without_any_stream_ends_with_its_code(installation: Installation) -> None:
@@ -199,9 +199,7 @@ def test_a_process_without_any_stream_ends_with_its_code(installation: Installat
         "from etl_oracle_to_bq.cli import main\n"
         "sys.exit(main(['run', 'NOBODY']))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", bare], cwd=ROOT, env=installation.env(), check=False
-    )
+    done = run([sys.executable, "-c", bare], cwd=ROOT, env=installation.env())
     assert done.returncode == 2
     assert len(installation.rows("log_error")) == 1
 
@@ -220,9 +218,9 @@ def test_a_signal_ends_a_question_at_once(
     log = installation.folder / "var" / "log"
     before = set(log.glob("*.log"))
     asking = installation.start("store-check", STORE)
-    until(lambda: set(log.glob("*.log")) > before)
+    until(lambda: set(log.glob("*.log")) > before, "the log file of the question", asking)
     asking.send_signal(number)
-    out, err = asking.communicate(timeout=DEADLINE)
+    out, err = finish(asking)
     assert (asking.returncode, out, err.splitlines()[-1]) == (130, "", "Stopped.")
     assert "Traceback" not in err
 
@@ -236,9 +234,13 @@ def test_a_signal_ends_a_run_that_says_so(
     )
     lead_to(installation, silent_listener)
     running = installation.start("run", VIEW)
-    until(lambda: any(row["step"] == "plan" for row in installation.rows("etl_transaction")))
+    until(
+        lambda: any(row["step"] == "plan" for row in installation.rows("etl_transaction")),
+        "a run at its plan",
+        running,
+    )
     running.send_signal(signal.SIGTERM)
-    _, err = running.communicate(timeout=DEADLINE)
+    _, err = finish(running)
     assert (running.returncode, err.splitlines()[-1]) == (130, "Stopped.")
     (row,) = installation.rows("etl_transaction")
     assert (row["status"], row["error_code"], row["step"]) == ("failed", "stopped", "plan")
@@ -260,7 +262,7 @@ def test_who_pressed_the_button_is_who_started_the_run(
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: len(installation.rows("etl_transaction")) == 1)
+        until(lambda: len(installation.rows("etl_transaction")) == 1, "the run's row", running)
         (row,) = installation.rows("etl_transaction")
         assert (row["user"], row["process"]) == ("somchai", running.pid)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.catalog_databases import Database, Told, WorkerProcess
-from tests.integration.waiting import until
+from tests.waiting import until
 
 VIEW = "APPS.XX_GL_V"
 LEASE = 2
@@ -51,7 +51,7 @@ def test_a_beating_run_renews_its_lease_and_shows_its_rows(
     database: Database, worker: WorkerProcess, run_id: str
 ) -> None:
     first = database.run(run_id)["lease_expires_at"]
-    until(lambda: database.run(run_id)["lease_expires_at"] > first)
+    until(lambda: database.run(run_id)["lease_expires_at"] > first, "a renewed lease")
     assert database.run(run_id)["rows_extracted"] == 7
     worker.ask("check")
 
@@ -60,7 +60,7 @@ def test_a_heart_at_rest_beats_no_more(
     database: Database, worker: WorkerProcess, run_id: str
 ) -> None:
     first = database.run(run_id)["heartbeat_at"]
-    until(lambda: database.run(run_id)["heartbeat_at"] > first)
+    until(lambda: database.run(run_id)["heartbeat_at"] > first, "a beat")
     worker.ask("rest")
     last = database.run(run_id)["heartbeat_at"]
     # Twice the time in which it would have beaten.
@@ -73,7 +73,7 @@ def test_a_stop_request_reaches_the_run(
 ) -> None:
     worker.ask("check")
     database.change(run_id, "cancel_requested = 1")
-    until(lambda: raised(worker, "check") is not None)
+    until(lambda: raised(worker, "check") is not None, "the stop request to be heard")
     told = raised(worker, "check")
     assert told and (told.kind, told.code) == ("StageError", "stopped")
 
@@ -94,7 +94,7 @@ def test_a_lost_lease_reaches_the_run(
     database: Database, worker: WorkerProcess, run_id: str, command: str
 ) -> None:
     database.change(run_id, "host = 'another-server'")
-    until(lambda: raised(worker, command) is not None)
+    until(lambda: raised(worker, command) is not None, "the loss to be noticed")
     told = raised(worker, command)
     assert told and (told.kind, told.code) == ("Busy", "lease-lost")
 
@@ -104,11 +104,11 @@ def test_a_database_that_is_away_for_a_while_does_not_stop_the_run(
 ) -> None:
     with closing(sqlite3.connect(database.path, isolation_level=None)) as person:
         person.execute("ALTER TABLE etl_transaction RENAME TO taken_away")
-        until(lambda: "no sign of life" in (database.folder / "stderr.txt").read_text("utf-8"))
+        until(lambda: "no sign of life" in database.said(), "a beat that failed")
         worker.ask("check")
         told = raised(worker, "verify")
         assert told and told.kind == "CatalogError"
         person.execute("ALTER TABLE taken_away RENAME TO etl_transaction")
     first = database.run(run_id)["heartbeat_at"]
-    until(lambda: database.run(run_id)["heartbeat_at"] > first)
+    until(lambda: database.run(run_id)["heartbeat_at"] > first, "a beat")
     worker.ask("check")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from etl_oracle_to_bq import listing
 from tests.installation import ROOT
 from tests.integration.catalog_databases import Database, WorkerProcess
+from tests.waiting import run
 
 FRESH, STALE, NEVER = "APPS.FRESH_V", "APPS.STALE_V", "APPS.NEVER_V"
 MARK = "2026-02-01T00:00:00"
@@ -40,9 +40,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 def listed(database: Database, *options: str) -> str:
     command = [sys.executable, "-m", "etl_oracle_to_bq", "list", *options]
-    done = subprocess.run(
-        command, cwd=ROOT, env=database.env(), capture_output=True, encoding="utf-8", check=False
-    )
+    done = run(command, cwd=ROOT, env=database.env())
     assert done.returncode == 0, done.stderr
     return done.stdout
 

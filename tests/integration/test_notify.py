@@ -15,6 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from etl_oracle_to_bq.notify import Failure, mail_failures
+from tests.waiting import HANG_SECONDS
 
 FAILURE = Failure(
     view="APPS.XX_GL_V",
@@ -51,7 +52,9 @@ def free_port() -> int:
 
 
 def serve(box: Box, **options: Any) -> Controller:
-    return Controller(box, hostname="127.0.0.1", port=free_port(), **options)
+    return Controller(
+        box, hostname="127.0.0.1", port=free_port(), ready_timeout=HANG_SECONDS, **options
+    )
 
 
 @pytest.fixture
@@ -69,6 +72,7 @@ def box(settings: Any) -> Iterator[Box]:
 def _mail_settings(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST = "127.0.0.1"
+    settings.EMAIL_TIMEOUT = HANG_SECONDS
     settings.EMAIL_PORT = free_port()
     settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
     settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
@@ -135,7 +139,7 @@ def rude_port(request: pytest.FixtureRequest) -> Iterator[int]:
             connection, _ = listener.accept()
             with connection:
                 if request.param == "silent":
-                    over.wait(30)
+                    over.wait(HANG_SECONDS)
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -163,7 +167,8 @@ def strict_box(settings: Any) -> Iterator[Box]:
 
     def known(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         right = LoginPassword(USER.encode(), PASSWORD.encode())
-        return AuthResult(success=data == right)
+        # `handled` would mean that the client has its answer already.
+        return AuthResult(success=data == right, handled=False)
 
     box = Box()
     server = serve(box, authenticator=known, auth_required=True, auth_require_tls=False)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 
 from tests.sandbox.serve import Sandbox
+from tests.waiting import SHORT_SECONDS
 
 Connect = Callable[[], oracledb.Connection]
 Row = tuple[object, ...]
@@ -353,7 +354,7 @@ def test_a_call_timeout_ends_a_running_query_and_the_connection_lives(
     connection: oracledb.Connection,
 ) -> None:
     big = ", ".join(f"(SELECT LEVEL n FROM dual CONNECT BY LEVEL <= 1000) t{i}" for i in range(5))
-    connection.call_timeout = 500
+    connection.call_timeout = int(1000 * SHORT_SECONDS)
     with pytest.raises(oracledb.Error, match="DPY-4024"):
         connection.cursor().execute(
             f"SELECT COUNT(*) FROM {big} WHERE t0.n + t1.n + t2.n = t3.n + t4.n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.installation import Installation, store_row
-from tests.integration.waiting import until
 from tests.sandbox.serve import Sandbox
+from tests.waiting import until
 
 STORE, VIEW = "ERP", "ERP.V_AP_PAYMENTS"
 STEPS = ["config", "plan", "extract", "stage", "load", "commit", "record"]
@@ -20,7 +20,7 @@ STEPS = ["config", "plan", "extract", "stage", "load", "commit", "record"]
 @pytest.fixture
 def installation(sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Installation:
     env = sandbox.env()
-    made = Installation(tmp_path, env, {"ETL_ATTEMPTS": "1", "ETL_LEASE_SECONDS": "6"})
+    made = Installation(tmp_path, env, {"ETL_ATTEMPTS": "1"})
     source = {
         "view": VIEW,
         "store": STORE,
@@ -100,7 +100,7 @@ def test_a_killed_run_is_settled_by_the_next(installation: Installation, sandbox
     sandbox.faults.set("stall", row=20, match="VENDOR_NAME_TH")
     with installation.start("run", VIEW) as doomed:
         try:
-            until(lambda: reading(installation) or doomed.poll() is not None)
+            until(lambda: reading(installation), "a run that reads", doomed)
             busy = installation.etl("run", VIEW, "--json")
         finally:
             doomed.kill()

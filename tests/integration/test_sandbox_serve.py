@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
@@ -34,9 +33,9 @@ from tests.sandbox.dataset.views import CONTEXT_VIEWS, VIEWS
 from tests.sandbox.envfile import EnvFileInUse, read_env_file, write_env_file
 from tests.sandbox.oracle.session import Kind
 from tests.sandbox.serve import Sandbox
+from tests.waiting import finish, lives, run, until
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 60
 ROWS = 600
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (naive, as the driver gives it)
 MakeSandbox = Callable[..., Sandbox]
@@ -293,33 +292,16 @@ def served(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
     )
     with process:
         try:
-            wait_for(lambda: env_file.exists() or process.poll() is not None)
-            if process.poll() is not None:
-                raise AssertionError(process.communicate()[1])
+            until(env_file.exists, "the sandbox to be ready", process)
             yield process, env_file
         finally:
             if process.poll() is None:
                 process.kill()
 
 
-def wait_for(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def command(env_file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     where = ["--env-file", str(env_file)]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.sandbox", *arguments, *where],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=READY_SECONDS,
-        check=False,
-    )
+    return run([sys.executable, "-m", "tests.sandbox", *arguments, *where], cwd=ROOT)
 
 
 def answer(env_file: Path, *arguments: str) -> dict[str, object]:
@@ -386,14 +368,7 @@ def test_outside_tables_take_their_types_from_a_file(running: Path) -> None:
 def test_an_unreadable_table_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"not parquet")
     command = [sys.executable, "-m", "tests.sandbox", "serve", "--rows", "100"]
-    done = subprocess.run(
-        [*command, "--tables", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=READY_SECONDS,
-        check=False,
-    )
+    done = run([*command, "--tables", str(tmp_path)], cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr.startswith("cannot serve: ")
     assert "broken.parquet" in done.stderr
@@ -471,7 +446,7 @@ def test_signals_stop_both_cleanly(tmp_path: Path, number: signal.Signals) -> No
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        out, err = process.communicate(timeout=READY_SECONDS)
+        out, err = finish(process, "the end of the sandbox")
     assert process.returncode == 0
     assert out.endswith("stopped\n")
     assert err == ""
@@ -484,8 +459,7 @@ def test_a_killed_sandbox_leaves_no_orphan(tmp_path: Path) -> None:
         assert children
         process.kill()
         process.wait()
-        _, alive = psutil.wait_procs(children, timeout=READY_SECONDS)
-        assert alive == []
+        until(lambda: not any(map(lives, children)), "the end of the emulator")
 
 
 def test_port_can_be_fixed_and_is_free_afterwards(make_sandbox: MakeSandbox) -> None:
@@ -501,9 +475,7 @@ def test_a_taken_port_is_said_in_words(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "tests.sandbox", "serve", "--rows", "100", "--port", port]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=READY_SECONDS, check=False
-        )
+        done = run(command, cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr.startswith("cannot serve: ")
     assert "Traceback" not in done.stderr

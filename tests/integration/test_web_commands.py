@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_SECONDS, finish, listens, next_line, run, until
 from tests.web import KEY
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -44,15 +44,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def manage(
     environment: Mapping[str, str], *arguments: str, cwd: Path = CHECKOUT
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, MANAGE, *arguments],
-        env=dict(environment),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run([sys.executable, MANAGE, *arguments], env=dict(environment), cwd=cwd)
 
 
 def test_a_generated_key_is_a_line_for_the_env_file(environment: dict[str, str]) -> None:
@@ -111,7 +103,7 @@ def test_only_one_session_key_is_made(environment: dict[str, str], tmp_path: Pat
         subprocess.Popen(command, env=options, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    keys = {process.communicate(timeout=60)[0] for process in started}
+    keys = {finish(process)[0] for process in started}
     assert len(keys) == 1 and len(keys.pop().strip()) >= 50
     (file,) = tmp_path.glob(".etl_site_secret_key*")
     assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
@@ -130,10 +122,10 @@ class Site:
     def __init__(self, environment: Mapping[str, str]) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.address = f"http://localhost:{port}"
+            self.port = int(probe.getsockname()[1])
+        self.address = f"http://localhost:{self.port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-u", MANAGE, "serve", "--port", str(port)],
+            [sys.executable, "-u", MANAGE, "serve", "--port", str(self.port)],
             env=dict(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -146,21 +138,16 @@ class Site:
         )
 
     def _until_it_answers(self) -> str:
-        assert self.process.stdout is not None
         lines = ""
-        for line in self.process.stdout:
-            lines += line
-            if "answers at" in line:
-                break
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", int(self.address.rpartition(":")[2]))) == 0:
-                    return lines
-        raise AssertionError(lines)
+        while "answers at" not in lines:
+            lines += next_line(self.process, f"the address of the site, after {lines!r}")
+        until(lambda: listens(self.port), "the site to answer", self.process)
+        return lines
 
     def get(self, path: str) -> str:
-        with self.browser.open(urllib.parse.urljoin(self.address, path), timeout=30) as answer:
+        with self.browser.open(
+            urllib.parse.urljoin(self.address, path), timeout=HANG_SECONDS
+        ) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -169,7 +156,7 @@ class Site:
         assert found
         body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": found[1]}).encode()
         request = urllib.request.Request(urllib.parse.urljoin(self.address, path), body)
-        with self.browser.open(request, timeout=30) as answer:
+        with self.browser.open(request, timeout=HANG_SECONDS) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -219,7 +206,7 @@ def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> Non
     try:
         headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
         request = urllib.request.Request(running.address + "/login/", headers=headers)
-        with running.browser.open(request, timeout=30) as answer:
+        with running.browser.open(request, timeout=HANG_SECONDS) as answer:
             page = answer.read().decode()
             assert answer.status == 200 and "max-age" in answer.headers["Strict-Transport-Security"]
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
@@ -230,7 +217,7 @@ def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> Non
         ).encode()
         headers |= {"Cookie": cookie, "Referer": running.address.replace("http:", "https:") + "/"}
         request = urllib.request.Request(running.address + "/login/", body, headers)
-        with running.browser.open(request, timeout=30) as answer:
+        with running.browser.open(request, timeout=HANG_SECONDS) as answer:
             assert "Please enter the correct" in answer.read().decode()
     finally:
         running.stop()

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.waiting import HANG_SECONDS
+
 Command = Callable[..., object]
-TIMEOUT_SECONDS = 120.0
 
 
 class ControlFailed(RuntimeError):
@@ -94,7 +95,7 @@ def call(url: str, command: str, arguments: Mapping[str, object]) -> object:
     Raises ControlFailed when the sandbox refuses it or does not answer.
     """
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(address.netloc, timeout=HANG_SECONDS)
     try:
         connection.request("POST", f"{address.path}/{command}", json.dumps(dict(arguments)))
         response = connection.getresponse()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from etl_oracle_to_bq import cli
+from tests.waiting import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 V = "APPS.XX_GL_V"
@@ -99,9 +99,7 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
         "heavy = {'oracledb', 'google.cloud', 'pandas', 'pyarrow', 'django'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", seen], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
+    done = run([sys.executable, "-c", seen], cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +27,7 @@ from etl_oracle_to_bq.errors import Busy, ConfigError, DestinationError, Destina
 from etl_oracle_to_bq.load import failures, sql, tables
 from etl_oracle_to_bq.load.jobs import Jobs, _worth_sending_again
 from etl_oracle_to_bq.model import Field, LoadMode, PartitionType, Table
+from tests.waiting import run
 
 FIELDS = (
     Field("id", "INT64"),
@@ -467,7 +467,8 @@ def test_the_client_is_imported_only_when_the_warehouse_is() -> None:
         "assert 'google.cloud.bigquery' not in sys.modules; load.Warehouse;"
         "assert 'google.cloud.bigquery' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    done = run([sys.executable, "-c", program])
+    assert done.returncode == 0, done.stderr
 
 
 def test_settings_reject_a_credentials_file_that_is_none(tmp_path: Path) -> None:
@@ -504,5 +505,5 @@ def test_the_client_is_loaded_without_what_is_not_used_and_uploads_in_small_chun
         "assert client._DEFAULT_CHUNKSIZE == 8 * 1024 * 1024\n"
         "import pandas\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
+    done = run([sys.executable, "-c", program])
     assert done.returncode == 0, done.stderr

@@ -151,7 +151,7 @@ def expected(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return cells(table.append_column(stage.IMPORTED_AT, stamps))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(ROWS, st.integers(1, 4))
 def test_parquet_and_csv_parts_hold_exactly_the_rows(
     rows: list[dict[str, object]], cuts: int

@@ -21,6 +21,7 @@ from django.db import IntegrityError, connection, transaction
 from etl_oracle_to_bq import model
 from etl_web_admin.catalog.encryption import WrongKey
 from etl_web_admin.catalog.models import DataSource, DataStore, EtlTransaction, choices
+from tests.waiting import run
 from tests.web import KEY, OTHER_KEY, SECRET, make_run, make_source, make_store, source_values
 
 pytestmark = pytest.mark.django_db
@@ -294,12 +295,9 @@ def test_the_roles_come_with_the_schema() -> None:
 
 def _make_template(path: Path) -> subprocess.CompletedProcess[str]:
     manage = CHECKOUT / "etl_web_admin" / "manage.py"
-    return subprocess.run(
+    return run(
         [sys.executable, manage, "make_template_database", path],
         env={**os.environ, "ETL_DATABASE_URL": f"sqlite:///{path.parent / 'unused.db'}"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 

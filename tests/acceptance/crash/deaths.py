@@ -12,6 +12,7 @@ from tests.acceptance.crash.books import Book
 from tests.acceptance.crash.runner import Done, Running
 from tests.acceptance.crash.world import World
 from tests.sandbox.bigquery.proxy import Fault, Rule
+from tests.waiting import HANG_SECONDS
 
 
 @dataclass(frozen=True)
@@ -66,25 +67,24 @@ class AtRequest:
         begun.set()
         done = running[0].wait()
         if rule.fired:
-            assert over.wait(60)
+            assert over.wait(HANG_SECONDS), "BigQuery has not carried the request out"
         world.proxy.rules.remove(rule)
         return done
 
 
 @dataclass(frozen=True)
 class AtRandom:
-    """The process dies some time between its start and its end."""
+    """The process dies some time between its start and a little after its usual end."""
 
     seed: int
-    longest_ms: int = 2_500
 
     def __str__(self) -> str:
         return f"random-{self.seed}"
 
     def run(self, world: World, book: Book, *options: str) -> Done:
         """Run the view until then; it may have ended before."""
-        moment = random.Random(self.seed).randint(60, self.longest_ms)
-        return world.run(book.view, *options, point="time", number=moment)
+        moment = random.Random(self.seed).uniform(0.05, 1.5) * world.seconds_of_a_run
+        return world.run(book.view, *options, point="time", number=int(1000 * moment))
 
 
 Death = Step | AtRequest | AtRandom

@@ -14,9 +14,9 @@ from typing import Any
 
 from tests.acceptance.crash.dying import ROOT
 from tests.installation import Installation
+from tests.waiting import HANG_SECONDS, next_line
 
 CAN_FORK = hasattr(os, "fork")
-SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Runner:
         if self._zygote is not None:
             assert self._zygote.stdin is not None and self._zygote.stdout is not None
             self._zygote.stdin.close()
-            self._zygote.wait(SECONDS)
+            self._zygote.wait(HANG_SECONDS)
             self._zygote.stdout.close()
         self._folder.cleanup()
 
@@ -126,7 +126,7 @@ class Running:
 
     def wait(self) -> Done:
         """Wait until it has ended."""
-        code = self._number() if self._plain is None else self._plain.wait(SECONDS)
+        code = self._number() if self._plain is None else self._plain.wait(HANG_SECONDS)
         texts = [
             path.read_text(encoding="utf-8", errors="backslashreplace")
             for path in (self._out, self._err)
@@ -140,9 +140,4 @@ class Running:
         psutil.Process(self.pid).kill()
 
     def _number(self) -> int:
-        zygote = self._runner.zygote()
-        assert zygote.stdout is not None
-        line = zygote.stdout.readline()
-        if not line:
-            raise RuntimeError("the process that forks has died")
-        return int(line)
+        return int(next_line(self._runner.zygote(), f"what becomes of {self._out.name}"))

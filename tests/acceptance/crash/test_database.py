@@ -19,8 +19,8 @@ from tests.acceptance.crash.books import VARIANTS, Book
 from tests.acceptance.crash.runner import Done
 from tests.acceptance.crash.world import World, rotated
 from tests.sandbox.bigquery.proxy import Fault, Rule
+from tests.waiting import finish, next_line, until
 
-LOCKED_SECONDS = 30
 LOCKER = """
 import sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -51,10 +51,9 @@ def test_a_database_that_another_process_has_locked_fails_no_run(
 
 @contextlib.contextmanager
 def locked_after_upload(world: World) -> Iterator[None]:
-    """Locks the database from the first upload on, for LOCKED_SECONDS."""
-    locked = threading.Event()
+    """Locks the database from the first upload on, for longer than the driver waits by itself."""
     lockers: list[subprocess.Popen[str]] = []
-    timers: list[threading.Timer] = []
+    waiters: list[threading.Thread] = []
 
     def lock(_path: str) -> None:
         locker = subprocess.Popen(
@@ -63,20 +62,26 @@ def locked_after_upload(world: World) -> Iterator[None]:
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
-        assert locker.stdout is not None and locker.stdin is not None
-        assert locker.stdout.readline() == "locked\n"
+        assert next_line(locker, "the lock") == "locked\n"
         lockers.append(locker)
-        timers.append(threading.Timer(LOCKED_SECONDS, locker.stdin.close))
-        timers[0].start()
-        locked.set()
+        waiters.append(threading.Thread(target=let_go, args=(locker,)))
+        waiters[0].start()
 
+    def let_go(locker: subprocess.Popen[str]) -> None:
+        until(lambda: given_up(world) > before, "the driver to give up", locker)
+        finish(locker)
+
+    before = given_up(world)
     world.proxy.rules.append(Rule(Fault.PASS, "POST", "/upload/", before=lock))
     yield
-    assert locked.is_set()
-    timers[0].join()
-    lockers[0].wait()
-    assert lockers[0].stdout is not None
-    lockers[0].stdout.close()
+    waiters[0].join()
+    assert lockers[0].returncode == 0
+
+
+def given_up(world: World) -> int:
+    """How often the driver has found the database locked for as long as it waits."""
+    logs = (world.installation.folder / "var" / "log").glob("*.log")
+    return sum(log.read_text(encoding="utf-8").count("is locked, try 1") for log in logs)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file where it is")

@@ -13,6 +13,7 @@ from tests.acceptance.crash.books import VARIANTS, Book
 from tests.acceptance.crash.world import World, rotated
 from tests.acceptance.crash.world import world as new_world
 from tests.sandbox.bigquery.proxy import Fault, Rule
+from tests.waiting import HANG_SECONDS
 
 MOMENTS = {
     "load": ("POST", "/upload/", ""),
@@ -61,7 +62,7 @@ def test_the_service_dies_and_comes_back(
         hook = {"after": restart} if delay is None else {"before": soon}
         world.proxy.rules.append(Rule(Fault.PASS, *MOMENTS[moment], **hook))
         done = world.run(book.view)
-        assert restarted.wait(60)
+        assert restarted.wait(HANG_SECONDS), "BigQuery has not come back"
         world.proxy.rules.clear()
         assert done.code == 0, done
         world.check(book)

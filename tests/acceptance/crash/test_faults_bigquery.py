@@ -43,13 +43,6 @@ CLEANING_UP = {"drop staging", "load status"}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One that gives up on BigQuery after some seconds."""
-    with new_world(tmp_path_factory.mktemp("world"), ETL_BQ_SECONDS="8") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def books(world: World) -> Iterator[Book]:
     """Loaded tables of each variant, in turn, for ever."""
     made = world.add_all(islice(rotated(), 2 * len(VARIANTS)))
@@ -97,7 +90,8 @@ def test_a_fault_that_stays_is_told_and_settled_by_the_next_run(
     world.business(book)
     before = world.target_says(book)
     world.proxy.rules.append(rule)
-    done = world.run(book.view)
+    with world.hurried("ETL_BQ_SECONDS"):
+        done = world.run(book.view)
     world.proxy.rules.clear()
     (run,) = done.runs
     if request_name in CLEANING_UP:
@@ -152,7 +146,7 @@ def test_settling_survives_the_same_faults(
 
 def test_the_service_is_away_and_comes_back(tmp_path: Path, tally: Counter[str]) -> None:
     """Every connection is cut for some requests in a row, whatever they are."""
-    with new_world(tmp_path, ETL_BQ_SECONDS="60") as world:
+    with new_world(tmp_path) as world:
         books = world.add_all(islice(rotated(), 3))
         for nth in (1, 9):
             world.business(*books)

@@ -13,8 +13,8 @@ from itertools import islice
 import pytest
 
 from tests.acceptance.crash.books import VARIANTS, Book
+from tests.acceptance.crash.runner import Done
 from tests.acceptance.crash.world import World, rotated
-from tests.acceptance.crash.world import world as new_world
 
 # Of statements on the tables of these tests, so that the dictionary's are left alone.
 MATCH = "BOOK_"
@@ -42,14 +42,7 @@ DOORS = {
     "listener full": ("refuse_service", {"code": 12519}),
     "silent listener": ("silent", {}),
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One that waits for Oracle for some seconds only."""
-    settings = {"ETL_CALL_SECONDS": "3", "ETL_CONNECT_SECONDS": "3"}
-    with new_world(tmp_path_factory.mktemp("world"), **settings) as running:
-        yield running
+LIMITS = ("ETL_CALL_SECONDS", "ETL_CONNECT_SECONDS")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +53,12 @@ def books(world: World) -> Iterator[Book]:
     return (made[turn % len(made)] for turn in range(10_000))
 
 
+def told(world: World, book: Book) -> Done:
+    """A run that waits for Oracle for some seconds only."""
+    with world.hurried(*LIMITS):
+        return world.run(book.view)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_a_statement_that_passes(
     world: World, books: Iterator[Book], fault: str, tally: Counter[str], rounds: int
@@ -68,7 +67,7 @@ def test_a_fault_in_a_statement_that_passes(
     for book in islice(books, 2 * rounds):
         world.business(book)
         world.sandbox.faults.set(name, **arguments, match=MATCH, times=1)
-        done = world.run(book.view)
+        done = told(world, book)
         assert not world.sandbox.faults.as_dict(), "the fault did not strike"
         assert done.code == 0, done
         assert "failed" in str(done.runs[0]["warnings"]), done
@@ -85,7 +84,7 @@ def test_a_fault_in_a_statement_that_stays(
     world.business(book)
     before = world.target_says(book)
     world.sandbox.faults.set(name, **arguments, match=MATCH)
-    done = world.run(book.view)
+    done = told(world, book)
     world.sandbox.faults.clear()
     (run,) = done.runs
     assert (done.code, run["status"]) == (3, "failed"), done
@@ -107,7 +106,7 @@ def test_a_door_that_is_shut(
     book = next(books)
     world.business(book)
     world.sandbox.faults.set(name, **arguments, times=None if stays else 1)
-    done = world.run(book.view)
+    done = told(world, book)
     world.sandbox.faults.clear()
     assert done.code == (3 if stays else 0), done
     if not stays:

@@ -424,7 +424,6 @@ def test_random_histories(world: World, tally: Counter[str]) -> None:
         settings=settings(
             max_examples=HISTORIES * ROUNDS,
             stateful_step_count=DAYS_OF_A_HISTORY,
-            deadline=None,
             # Shrinking would run for hours; the failing history is printed as it is.
             phases=(Phase.explicit, Phase.reuse, Phase.generate),
             derandomize=ROUNDS == 1,

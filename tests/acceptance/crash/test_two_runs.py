@@ -6,11 +6,11 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
+import sqlite3
 import sys
-import time
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -18,21 +18,21 @@ import psutil
 import pytest
 
 from tests.acceptance.crash.books import VARIANTS, Book
-from tests.acceptance.crash.dying import ROOT
 from tests.acceptance.crash.world import World, rotated
 from tests.acceptance.crash.world import world as new_world
 from tests.sandbox.bigquery.proxy import Fault, Rule
+from tests.waiting import HANG_SECONDS, finish, until
 
-LEASE_SECONDS = 2
+LONG_AGO = "2020-01-01 00:00:00"
 UPLOAD = Rule(Fault.PASS, "POST", "/upload/")
 COMMIT = Rule(Fault.PASS, "POST", "/jobs", "_commit_")
+STAGING = Rule(Fault.PASS, "POST", "/tables", "__stg_")
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One with short leases."""
-    settings = {"ETL_LEASE_SECONDS": str(LEASE_SECONDS)}
-    with new_world(tmp_path_factory.mktemp("world"), **settings) as running:
+    """One with leases that last for longer than any of these tests."""
+    with new_world(tmp_path_factory.mktemp("world"), ETL_LEASE_SECONDS="3600") as running:
         yield running
 
 
@@ -48,43 +48,48 @@ class Holder:
     """A run in a process of its own that can be put to sleep."""
 
     def __init__(self, world: World, book: Book) -> None:
-        command = [*world.installation.command("run", "--json", book.view)]
-        self._process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=world.installation.env(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        self.process = psutil.Process(self._process.pid)
+        self._database = world.installation.database
+        self.started = world.installation.start("run", "--json", book.view)
+        self.process = psutil.Process(self.started.pid)
+
+    def sleep(self) -> None:
+        """Put it to sleep, but not in the middle of a write: nobody else could write then."""
+        until(self._sleeps, "a moment in which the run does not write")
+
+    def _sleeps(self) -> bool:
+        self.process.suspend()
+        try:
+            with contextlib.closing(sqlite3.connect(self._database, timeout=0.1)) as database:
+                database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            self.process.resume()
+            return False
+        return True
 
     def end(self) -> tuple[int, str, str]:
         """Wait for it: exit code, output, errors."""
-        out, err = self._process.communicate(timeout=120)
-        return self._process.returncode, out, err
+        out, err = finish(self.started)
+        return self.started.returncode, out, err
 
 
 @contextlib.contextmanager
 def holder_at(world: World, book: Book, where: Rule, *, carried_out: bool) -> Iterator[Holder]:
     """A run that stands still at a request, before or after BigQuery carries it out.
 
-    Meanwhile its process lives and beats; `asleep` stops that.
+    Meanwhile its process lives and beats; `Holder.sleep` stops that.
     """
-    import threading
-
     there, go_on = threading.Event(), threading.Event()
 
     def stand_still(_path: str) -> None:
         there.set()
-        go_on.wait(120)
+        go_on.wait(HANG_SECONDS)
 
     hook = {"after" if carried_out else "before": stand_still}
     rule = Rule(Fault.PASS, where.method, where.path, where.body, **hook)
     world.proxy.rules.append(rule)
     holder = Holder(world, book)
     try:
-        assert there.wait(60), "the holder never came there"
+        until(there.is_set, "a run at that request", holder.started)
         world.proxy.rules.remove(rule)
         yield holder
     finally:
@@ -93,23 +98,13 @@ def holder_at(world: World, book: Book, where: Rule, *, carried_out: bool) -> It
             holder.process.resume()
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
-    """Until it is true."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def lease_is_over(world: World, book: Book) -> bool:
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(world.installation.database)) as database:
-        (over,) = database.execute(
-            "SELECT MAX(lease_expires_at) < STRFTIME('%Y-%m-%d %H:%M:%f', 'now') "
-            "FROM etl_transaction WHERE status = 'running'"
-        ).fetchone()
-    return bool(over)
+def let_lease_expire(world: World, run_id: str) -> None:
+    """The row then says what it would after a lease without a sign of life."""
+    path = world.installation.database
+    with contextlib.closing(sqlite3.connect(path, timeout=HANG_SECONDS)) as database, database:
+        database.execute(
+            "UPDATE etl_transaction SET lease_expires_at = ? WHERE run_id = ?", (LONG_AGO, run_id)
+        )
 
 
 def test_the_second_run_is_refused_while_the_first_one_lives(
@@ -118,10 +113,15 @@ def test_the_second_run_is_refused_while_the_first_one_lives(
     book = next(books)
     world.business(book)
     with holder_at(world, book, UPLOAD, carried_out=False) as holder:
-        # Longer than a lease: the holder renews it.
-        time.sleep(1.5 * LEASE_SECONDS)
+        held = world.transactions(book)[-1]
+        let_lease_expire(world, held["run_id"])
+        until(
+            lambda: world.transactions(book)[-1]["lease_expires_at"] > held["started_at"],
+            "the holder to renew its lease",
+            holder.started,
+        )
         refused = world.run(book.view)
-        started = str(world.transactions(book)[-1]["started_at"])[:19]
+        started = str(held["started_at"])[:19]
     assert refused.code == 75, refused
     error = refused.runs[0]["error"]
     assert error["code"] == "lease-held"
@@ -163,9 +163,9 @@ def test_a_sleeper_that_was_taken_over_cannot_commit(
     for book in islice(books, 3 * rounds):
         world.business(book)
         with holder_at(world, book, where, carried_out=carried_out) as holder:
-            holder.process.suspend()
+            holder.sleep()
             sleeper = world.transactions(book)[-1]["run_id"]
-            wait_for(lambda book=book: lease_is_over(world, book))
+            let_lease_expire(world, sleeper)
             world.settle(book)
             world.business(book)
             world.settle(book)
@@ -183,25 +183,21 @@ def test_a_sleeper_that_was_taken_over_cannot_commit(
 def test_a_killed_holder_is_taken_over_at_once(
     world: World, books: Iterator[Book], tally: Counter[str]
 ) -> None:
-    world.installation.write_settings(ETL_LEASE_SECONDS="600")
-    try:
-        book = next(books)
-        world.business(book)
-        with holder_at(world, book, COMMIT, carried_out=False) as holder:
-            holder.process.kill()
-            holder.end()
-        world.settle(book)
-        tally["meetings of two runs"] += 1
-    finally:
-        world.installation.write_settings(ETL_LEASE_SECONDS=str(LEASE_SECONDS))
+    book = next(books)
+    world.business(book)
+    with holder_at(world, book, COMMIT, carried_out=False) as holder:
+        holder.process.kill()
+        holder.end()
+    world.settle(book)
+    tally["meetings of two runs"] += 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize(
     ("where", "carried_out"),
-    [(UPLOAD, False), (UPLOAD, True), (COMMIT, False), (COMMIT, True)],
-    ids=["uploading", "uploaded", "committing", "committed"],
+    [(STAGING, True), (UPLOAD, False), (UPLOAD, True), (COMMIT, False), (COMMIT, True)],
+    ids=["staging made", "uploading", "uploaded", "committing", "committed"],
 )
 def test_a_stop_signal_is_recorded_and_nothing_is_lost(
     world: World,
@@ -219,6 +215,8 @@ def test_a_stop_signal_is_recorded_and_nothing_is_lost(
     assert code == 130, out + errors
     run = world.transactions(book)[-1]
     assert (run["status"], run["error_code"]) == ("failed", "stopped")
+    if where is STAGING:
+        assert world.leftovers() == []
     world.business(book)
     world.settle(book)
     (run,) = (r for r in world.transactions(book) if r["run_id"] == run["run_id"])

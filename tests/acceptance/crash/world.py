@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import random
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,6 +40,7 @@ from tests.installation import Installation, store_row
 from tests.sandbox.bigquery.launcher import BigQueryEmulator
 from tests.sandbox.bigquery.proxy import FaultProxy
 from tests.sandbox.serve import SERVER_ZONE, Sandbox
+from tests.waiting import HANG_SECONDS
 
 STORE = "Books"
 DATASET = "books"
@@ -56,6 +59,8 @@ class World:
     runner: Runner
     oracle: oracledb.Connection
     books: dict[str, Book]
+    seconds_of_a_run: float = 1.0
+    """How long a run that succeeded took, of one view, last time."""
 
     def add(self, variant: Variant, mode: str = "dataframe", **changes: object) -> Book:
         """A table of its own, loaded in this way; `changes` are fields of its data source."""
@@ -87,6 +92,19 @@ class World:
         command = ("run", "--json", *arguments)
         return self.runner.run(self.installation, *command, point=point, number=number)
 
+    @contextlib.contextmanager
+    def hurried(self, *settings: str) -> Iterator[None]:
+        """With these time limits of the product so short that they run out while a test waits.
+
+        Twice as long as a whole run takes here and now, so that no healthy request misses them.
+        """
+        limit = max(2, math.ceil(2 * self.seconds_of_a_run))
+        self.installation.write_settings(**dict.fromkeys(settings, str(limit)))
+        try:
+            yield
+        finally:
+            self.installation.write_settings(**dict.fromkeys(settings, f"{HANG_SECONDS:.0f}"))
+
     def business(self, *books: Book) -> None:
         """Something happens in these tables, and time passes."""
         for book in books:
@@ -114,9 +132,10 @@ class World:
 
     def settle(self, *books: Book) -> None:
         """Run these views as on any night, and check that all is well; see `check`."""
-        views = [book.view for book in books]
-        done = self.run(*views)
+        began = time.monotonic()
+        done = self.run(*(book.view for book in books))
         assert done.code == 0, done
+        self.seconds_of_a_run = (time.monotonic() - began) / len(books)
         self.check(*books)
 
     def check(self, *books: Book) -> None:

@@ -8,7 +8,6 @@ stands otherwise.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ import pytest
 from tests.sandbox.oracle.errors import OracleError
 from tests.sandbox.oracle.server import OracleServer
 from tests.sandbox.oracle.session import BaseDatabase, BaseSession, Bind, Column, Kind, Result
+from tests.waiting import HANG_SECONDS
 
 NUMBERS = "select n, t from numbers"
 ROWS = 2_345
@@ -82,7 +82,7 @@ class PreparedSession(BaseSession):
 
     def wait_for_interrupt(self) -> Result:
         """What a query that runs for long does."""
-        if self.interrupted.wait(60):
+        if self.interrupted.wait(HANG_SECONDS):
             raise OracleError(1013, "user requested cancel of current operation")
         raise AssertionError("nobody interrupted")
 
@@ -120,13 +120,6 @@ def session_of(server: OracleServer) -> PreparedSession:
     """The session that was opened last."""
     assert isinstance(server.database, PreparedDatabase)
     return server.database.sessions[-1]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def error_of(error: pytest.ExceptionInfo[oracledb.Error]) -> oracledb._Error:  # type: ignore[name-defined]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.oracle_wire.prepared_database import NUMBERS, ROWS, error_of
 from tests.sandbox.oracle.server import OracleServer
+from tests.waiting import SHORT_SECONDS
 
 
 def fetch(connection: oracledb.Connection, arraysize: int = 100) -> list[tuple[object, ...]]:
@@ -120,7 +121,7 @@ def test_a_stall_ends_with_the_call_timeout(
     connection: oracledb.Connection, server: OracleServer
 ) -> None:
     server.faults.set("stall", row=0)
-    connection.call_timeout = 300
+    connection.call_timeout = int(1000 * SHORT_SECONDS)
     with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
         fetch(connection)
     server.faults.clear()

@@ -17,6 +17,7 @@ from tests.integration.oracle_wire.prepared_database import (
 )
 from tests.sandbox.oracle.server import OracleServer
 from tests.sandbox.oracle.session import Column, Kind, Result
+from tests.waiting import HANG_SECONDS
 
 SDUS = [512, 600, 8192, 65535, 2_000_000]
 
@@ -65,7 +66,7 @@ def test_rows_arrive_before_the_engine_is_done(
 
     def batches() -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays([pa.array(range(100))], ["N"])
-        assert go_on.wait(10)
+        assert go_on.wait(HANG_SECONDS)
         yield pa.RecordBatch.from_arrays([pa.array(range(100, 200))], ["N"])
 
     columns = (Column("N", Kind.NUMBER, 9, 0),)

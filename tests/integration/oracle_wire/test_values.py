@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.oracle_wire.prepared_database import PreparedDatabase, wait_until
+from tests.integration.oracle_wire.prepared_database import PreparedDatabase
 from tests.sandbox.oracle.server import OracleServer
 from tests.sandbox.oracle.session import Column, Kind
+from tests.waiting import until
 
 STAMP = pa.struct([("seconds", pa.int64()), ("nanos", pa.int32())])
 ZONED = pa.struct([("seconds", pa.int64()), ("nanos", pa.int32()), ("offset", pa.int16())])
@@ -223,7 +224,8 @@ def test_a_string_of_32767_bytes(connection: oracledb.Connection, put: Callable[
 # -- random values -------------------------------------------------------------------------------
 
 ANY = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -393,4 +395,4 @@ def test_locators_are_let_go(
     assert len(lobs) == 100
     del held
     connection.ping()
-    wait_until(lambda: len(lobs) == 0)
+    until(lambda: len(lobs) == 0, "the end of the temporary LOBs")

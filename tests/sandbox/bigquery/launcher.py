@@ -17,19 +17,19 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import queue
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from tests.waiting import HANG_SECONDS, next_line, until
+
 PROJECT = "sandbox-project"
 _ROOT = Path(__file__).resolve().parents[3]
-_START_SECONDS = 30.0
+# Then it is killed, which loses nothing either.
 _STOP_SECONDS = 5.0
 _READY = "ready "
 
@@ -146,28 +146,31 @@ class BigQueryEmulator:
             )
 
     def _wait_for_port(self) -> int:
-        lines: queue.Queue[str] = queue.Queue()
         assert self._process is not None
-        threading.Thread(target=_first_line, args=(self._process, lines), daemon=True).start()
-        try:
-            line = lines.get(timeout=_START_SECONDS)
-        except queue.Empty:
-            line = ""
-        if not line.startswith(_READY):
-            raise EmulatorFailed(f"the BigQuery emulator did not start:\n{self._log_tail()}")
+        with self._told("did not start"):
+            line = next_line(self._process, "the emulator's port")
         return int(line.removeprefix(_READY))
 
     def _wait_for_health(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
-                with contextlib.closing(connection):
-                    connection.request("GET", "/healthz")
-                    if connection.getresponse().status == http.client.OK:
-                        return
-            time.sleep(0.02)
-        raise EmulatorFailed(f"the BigQuery emulator is not healthy:\n{self._log_tail()}")
+        with self._told("is not healthy"):
+            until(self._healthy, "a healthy emulator", self._process)
+
+    def _healthy(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HANG_SECONDS)
+            with contextlib.closing(connection):
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == http.client.OK
+        return False
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Add what the emulator has written to the failure of a wait."""
+        try:
+            yield
+        except AssertionError as error:
+            told = f"the BigQuery emulator {what}: {error}\n{self._log_tail()}"
+            raise EmulatorFailed(told) from None
 
     def _log_tail(self) -> str:
         if self._scratch is None:
@@ -178,8 +181,3 @@ class BigQueryEmulator:
     @staticmethod
     def _log_path(scratch: Path) -> Path:
         return scratch / "stderr.log"
-
-
-def _first_line(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
-    assert process.stdout is not None
-    lines.put(process.stdout.readline())

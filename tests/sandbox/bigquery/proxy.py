@@ -23,8 +23,9 @@ from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.waiting import HANG_SECONDS
+
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
-_UPSTREAM_SECONDS = 600
 
 
 class Fault(Enum):
@@ -149,7 +150,7 @@ class FaultProxy:
         """A new connection to the service."""
         https = self._upstream.scheme == "https"
         kind = http.client.HTTPSConnection if https else http.client.HTTPConnection
-        return kind(self._upstream.netloc, timeout=_UPSTREAM_SECONDS)
+        return kind(self._upstream.netloc, timeout=HANG_SECONDS)
 
 
 class _Server(ThreadingHTTPServer):

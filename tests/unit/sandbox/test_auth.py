@@ -91,7 +91,7 @@ def test_garbage_is_a_wrong_password(key: str, password: str) -> None:
     assert login_12c().verify(key, password) is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
 def test_only_the_right_password_is_proved(password: str, other: str) -> None:
     login = Login.begin("11g", password)

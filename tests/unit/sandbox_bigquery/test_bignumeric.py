@@ -24,7 +24,7 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.none() | numbers, min_size=1, max_size=8))
 def test_text_comes_back_as_it_went_in(
     duck: duckdb.DuckDBPyConnection, values: list[Decimal | None]
@@ -37,7 +37,7 @@ def test_text_comes_back_as_it_went_in(
     assert all(t is None or ("E" not in t and not t.endswith(".")) for t in back)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.none() | numbers, min_size=2, max_size=8))
 def test_arrow_decimals_keep_value_and_order(
     duck: duckdb.DuckDBPyConnection, values: list[Decimal | None]
@@ -49,7 +49,7 @@ def test_arrow_decimals_keep_value_and_order(
     assert found == sorted(v for v in values[1:] if v is not None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=st.lists(st.integers(-(10**60), 10**60), min_size=1, max_size=6))
 def test_sums_are_exact(duck: duckdb.DuckDBPyConnection, values: list[int]) -> None:
     texts = pa.table({"t": [f"{Decimal(f'{v}E-38'):f}" for v in values]})

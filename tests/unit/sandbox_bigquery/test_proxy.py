@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.sandbox.bigquery.proxy import Fault, FaultProxy, Rule
+from tests.waiting import HANG_SECONDS
 
 
 class Upstream(ThreadingHTTPServer):
@@ -60,7 +61,7 @@ def proxy(upstream: Upstream) -> Iterator[FaultProxy]:
 def send(
     proxy: FaultProxy, body: object = b"hello", method: str = "POST", path: str = "/jobs?x=1"
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(proxy.host).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(proxy.host).netloc, timeout=HANG_SECONDS)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
@@ -143,7 +144,7 @@ def test_hooks_run_before_and_after_the_service(proxy: FaultProxy, upstream: Ups
 
 
 def test_the_service_sees_the_proxys_host(proxy: FaultProxy) -> None:
-    connection = http.client.HTTPConnection(urlsplit(proxy.host).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(proxy.host).netloc, timeout=HANG_SECONDS)
     connection.request("POST", "/", b"")
     answer = connection.getresponse()
     assert answer.getheader("X-Host") == urlsplit(proxy.host).netloc

@@ -74,7 +74,7 @@ def _same(left: object, right: object) -> bool:
 
 
 @pytest.mark.parametrize("kind", CASES)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 @given(data=st.data())
 def test_values_survive(kind: str, data: st.DataObject) -> None:
     arrow, strategy = CASES[kind]
@@ -102,7 +102,7 @@ def test_values_survive(kind: str, data: st.DataObject) -> None:
     assert all(_same(a, b) for a, b in zip(got, expected, strict=True))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(number=numbers(38), text=_text, moment=st.datetimes())
 def test_binds_come_back(
     database: Database, number: Decimal, text: str, moment: dt.datetime
@@ -122,7 +122,7 @@ def test_binds_come_back(
     assert row[2] == moment
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(a=_decimals(12, 2), b=_decimals(12, 5), n=st.integers(-3, 6))
 def test_money_is_computed_exactly(database: Database, a: Decimal, b: Decimal, n: int) -> None:
     session = database.session_as("ERP")
