@@ -95,10 +95,10 @@ class TestJobIds:
             bq.client.get_job(new_id())
 
     def test_jobs_are_listed_newest_first(self, bq: Service, name: str) -> None:
+        since = datetime.now(UTC) - timedelta(minutes=5)
         ids = [new_id(), new_id()]
         for job_id in ids:
             bq.csv(name, b"1,a\n", job_id, schema=ID_AND_TEXT)
-        since = datetime.now(UTC) - timedelta(minutes=5)
         listed = [job.job_id for job in bq.client.list_jobs(min_creation_time=since)]
         assert [job_id for job_id in listed if job_id in ids] == ids[::-1]
 

@@ -27,12 +27,12 @@ from tests.waiting import HANG_SECONDS, lives, next_line, until
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 300_000
 PARENT = """
-import sys, time
+import sys
 from tests.sandbox.bigquery.launcher import BigQueryEmulator
 emulator = BigQueryEmulator()
 emulator.start()
 print(emulator.pid, flush=True)
-time.sleep(600)
+sys.stdin.read()
 """
 
 
@@ -70,7 +70,11 @@ def test_it_leaves_nothing_behind() -> None:
 
 def test_it_dies_when_its_parent_is_killed() -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", PARENT],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     pid = int(next_line(parent, "the number of the emulator"))
     assert lives(pid)
