@@ -40,10 +40,9 @@ def start(folder: Path, keep_days: int, scrub: Callable[[str], str]) -> Path | N
     formatter = _Scrubbed(scrub)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    if sys.stderr is not None:
-        console = logging.StreamHandler(sys.stderr)
-        console.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-        root.addHandler(_with(console, formatter))
+    console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    root.addHandler(_with(console, formatter))
     path = folder / f"etl-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -173,37 +172,6 @@ def test_transforms_are_listed_with_their_first_line(
     assert json.loads(installation.etl("transforms", "--json").stdout) == {"transforms": []}
     installation.write_settings(ETL_TRANSFORMS="no_such_module")
     told(installation.etl("transforms", "--json"), 2, "unknown-transform")
-
-
-@pytest.mark.parametrize("code_page", ["cp874", "cp1252"])
-def test_a_console_of_any_code_page_gets_its_answer(
-    installation: Installation, code_page: str
-) -> None:
-    env = {**installation.env(), "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
-    view = "ÄÉ_รายงาน_🙂"
-
-    def run(*options: str) -> subprocess.CompletedProcess[bytes]:
-        command = installation.command("run", view, *options)
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
-
-    asked, read = run("--json"), run()
-    assert asked.returncode == read.returncode == 2
-    assert view in json.loads(asked.stdout.decode("ascii"))["error"]["message"]
-    assert b"unknown-view" in read.stderr and b"Traceback" not in read.stderr
-
-
-def test_a_process_without_any_stream_ends_with_its_code(installation: Installation) -> None:
-    """As pythonw.exe, or a service, starts it."""
-    bare = (
-        "import sys; sys.stdout = sys.stderr = None\n"
-        "from etl_oracle_to_bq.cli import main\n"
-        "sys.exit(main(['run', 'NOBODY']))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", bare], cwd=ROOT, env=installation.env(), check=False
-    )
-    assert done.returncode == 2
-    assert len(installation.rows("log_error")) == 1
 
 
 unix_signals = pytest.mark.skipif(

@@ -9,16 +9,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from etl_web_admin import console
 from tests.sandbox.control import ControlFailed, call
 from tests.sandbox.envfile import EnvFileInUse, read_env_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 when it failed, 2 for a wrong command line."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    """Run one command and return its exit code.
+
+    0; 1 when it failed, or what it had to say could not be written; 2 for a wrong command line.
+    """
+    console.make_safe()
+    code = _run(_parser().parse_args(arguments))
+    return 1 if console.report_loss() else code
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.command == "serve":
         return _serve(options)
     if options.command == "demo":
@@ -113,7 +119,7 @@ def _control(options: argparse.Namespace) -> int:
     except ControlFailed as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(answer, ensure_ascii=False, indent=2))
+    print(json.dumps(answer, indent=2))
     return 0
 
 

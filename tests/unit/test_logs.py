@@ -94,12 +94,3 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(
     told = capsys.readouterr().err
     assert "no log file: " in told
     assert "still heard" in told
-
-
-def test_a_process_without_streams_logs_to_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stderr", None)
-    path = started(tmp_path)
-    log.info("from a service")
-    assert "from a service" in path.read_text(encoding="utf-8")
