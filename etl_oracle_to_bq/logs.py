@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def start(folder: Path, keep_days: int, scrub: Callable[[str], str]) -> Path | N
     path = folder / f"etl-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _delete_older(folder, keep_days)
+        _delete_older(folder, "etl-*.log", keep_days)
         root.addHandler(_with(logging.FileHandler(path, encoding="utf-8"), formatter))
     except OSError as error:
         root.warning("no log file: %s", error)
@@ -59,9 +59,20 @@ def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Han
     return handler
 
 
-def _delete_older(folder: Path, days: int) -> None:
+def delete_batch_logs(folders: Iterable[Path], keep_days: int) -> None:
+    """Delete what `schedule_task.bat` wrote in these folders more than `keep_days` days ago."""
+    for folder in folders:
+        _delete_older(folder, "etl-schedule_task-*.log", keep_days)
+
+
+def _delete_older(folder: Path, pattern: str, days: int) -> None:
     oldest = time.time() - days * DAY_SECONDS
-    for path in folder.glob("etl-*.log"):
+    try:
+        paths = list(folder.glob(pattern))
+    except OSError as error:
+        logging.getLogger(__name__).info("old log files stay: %s", error)
+        return
+    for path in paths:
         try:
             if path.stat().st_mtime < oldest:
                 path.unlink()

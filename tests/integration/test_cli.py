@@ -166,6 +166,23 @@ def test_a_watermark_is_shown_set_kept_and_reset(installation: Installation) -> 
     assert f"watermark of {VIEW} set to 2026-01-31 18:00:00 by " in log
 
 
+def test_any_command_deletes_old_logs_of_the_batch_file(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """They are beside the batch file or in %TEMP%, wherever ETL_DATA_DIR leads."""
+    beside, temporary = ROOT / "var" / "log", tmp_path / "temp"
+    old = [folder / f"etl-schedule_task-{os.getpid()}.log" for folder in (beside, temporary)]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    new = temporary / "etl-schedule_task-1.log"
+    new.touch()
+    env = {**installation.env(), "TEMP": str(temporary)}
+    subprocess.run(installation.command("list"), cwd=ROOT, env=env, check=True)
+    assert [path.exists() for path in (*old, new)] == [False, False, True]
+
+
 def test_transforms_are_listed_with_their_first_line(
     installation: Installation, tmp_path: Path
 ) -> None:
