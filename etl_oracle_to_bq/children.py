@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
 
+from etl_web_admin import console
+
 # Never fork: threads, sockets and locks of the parent would come along half alive.
 SPAWN = multiprocessing.get_context("spawn")
 ORPHANED = 70
@@ -85,6 +87,7 @@ def _message(child: Child) -> Any:
 
 
 def _live(work: Work, lifeline: Connection, outbox: Connection) -> None:
+    console.make_safe()
     # Ctrl-C reaches every process of a console; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from etl_oracle_to_bq import __version__
 from etl_oracle_to_bq import settings as configuration
-from etl_oracle_to_bq.errors import ConfigError, EtlError
+from etl_oracle_to_bq.errors import ConfigError, EtlError, StageError
 from etl_oracle_to_bq.model import LoadMode, Request, Window
+from etl_web_admin import console
 
 if TYPE_CHECKING:
     from etl_oracle_to_bq.batch import Summary
@@ -33,17 +34,21 @@ MOST = 64
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command found: `data` for --json, `text` for people."""
+    """What a command found: `data` for --json, `text` for people.
+
+    `changed` is False when the answer is all that the command is for.
+    """
 
     data: Mapping[str, Any]
     text: str
     exit_code: int = 0
+    changed: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code that README lists."""
-    _make_streams_safe()
-    options = _parser().parse_args(arguments)
+    console.make_safe()
+    options = _options(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
         answer: Answer = options.command(options)
@@ -54,14 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return STOPPED
     print(_json(answer.data) if options.json else answer.text)
+    # A run is recorded, whatever becomes of the words about it.
+    if console.report_loss() and not answer.changed:
+        return answer.exit_code or StageError.exit_code
     return answer.exit_code
-
-
-def _make_streams_safe() -> None:
-    """A console that cannot show Thai, and a service without streams, must not end a run."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(encoding=None, errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -87,6 +88,14 @@ def _error_data(error: EtlError) -> dict[str, str]:
         "action": error.action,
         "step": error.step,
     }
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    try:
+        return parser.parse_args([console.typed(argument) for argument in arguments])
+    except UnicodeError as error:
+        parser.error(f"an argument is not text: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,7 +216,7 @@ def _run(options: argparse.Namespace) -> Answer:
         summary = batch.run_views(tools, sources, request, options.parallel)
     outcomes = [_outcome(outcome) for outcome in summary.outcomes]
     data = {"runs": outcomes, "mail": summary.mail, "exit_code": summary.exit_code}
-    return Answer(data, _run_text(summary), summary.exit_code)
+    return Answer(data, _run_text(summary), summary.exit_code, changed=True)
 
 
 def _plan(options: argparse.Namespace) -> Answer:
@@ -239,7 +248,8 @@ def _watermark(options: argparse.Namespace) -> Answer:
     with _catalog() as catalog:
         (source,) = catalog.sources([options.view])
         mark = source.watermark.value if source.watermark else None
-        if options.set or options.keep or options.reset:
+        changed = bool(options.set or options.keep or options.reset)
+        if changed:
             # A watermark belongs to its project, so one that is kept without any is nobody's.
             configuration.require_project(configuration.load())
             if options.keep and mark is None:
@@ -247,7 +257,8 @@ def _watermark(options: argparse.Namespace) -> Answer:
             mark = None if options.reset else options.set or mark
             catalog.set_watermark(source, mark)
     value = mark.isoformat() if mark else None
-    return Answer({"view": source.view, "watermark": value}, f"{source.view}: {value or 'none'}")
+    data = {"view": source.view, "watermark": value}
+    return Answer(data, f"{source.view}: {value or 'none'}", changed=changed)
 
 
 def _store_check(options: argparse.Namespace) -> Answer:

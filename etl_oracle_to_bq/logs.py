@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,14 +43,13 @@ def start(folder: Path, keep_days: int, scrub: Callable[[str], str]) -> Path | N
     formatter = _Scrubbed(scrub)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    if sys.stderr is not None:
-        console = logging.StreamHandler(sys.stderr)
-        console.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-        root.addHandler(_with(console, formatter))
+    console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    root.addHandler(_with(console, formatter))
     path = folder / f"etl-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _delete_older(folder, keep_days)
+        _delete_older(folder, "etl-*.log", keep_days)
         file = _with(logging.FileHandler(path, encoding="utf-8"), formatter)
         file.handle(_first_line())
     except OSError as error:
@@ -74,9 +73,20 @@ def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Han
     return handler
 
 
-def _delete_older(folder: Path, days: int) -> None:
+def delete_batch_logs(folders: Iterable[Path], keep_days: int) -> None:
+    """Delete what `schedule_task.bat` wrote in these folders more than `keep_days` days ago."""
+    for folder in folders:
+        _delete_older(folder, "etl-schedule_task-*.log", keep_days)
+
+
+def _delete_older(folder: Path, pattern: str, days: int) -> None:
     oldest = time.time() - days * DAY_SECONDS
-    for path in folder.glob("etl-*.log"):
+    try:
+        paths = list(folder.glob(pattern))
+    except OSError as error:
+        logging.getLogger(__name__).info("old log files stay: %s", error)
+        return
+    for path in paths:
         try:
             if path.stat().st_mtime < oldest:
                 path.unlink()

@@ -52,7 +52,7 @@ class ProgressLine:
 
         self._close()
         self._view, self._said = view, time.monotonic()
-        if self._with_bar and sys.stderr is not None and sys.stderr.isatty():
+        if self._with_bar and sys.stderr.isatty():
             # A console's code page may lack the block characters: tqdm's ASCII bar always shows.
             self._bar = tqdm(desc=view, unit=" rows", ascii=True, disable=None)
 

@@ -59,6 +59,7 @@ class Settings:
     credentials_file: str
     maximum_bytes_billed: int | None
     data_folder: Path
+    batch_log_folders: tuple[Path, ...]
     log_days: int
     part_bytes: int
     stage_limit_bytes: int
@@ -128,6 +129,7 @@ class _Reader:
             credentials_file=text("GOOGLE_APPLICATION_CREDENTIALS"),
             maximum_bytes_billed=limit or None,
             data_folder=(CHECKOUT / text("ETL_DATA_DIR", "var")).resolve(),
+            batch_log_folders=self._batch_log_folders(),
             log_days=self._number("ETL_LOG_DAYS", 30),
             part_bytes=self._number("ETL_PART_MB", 64) * MIB,
             stage_limit_bytes=self._number("ETL_STAGE_LIMIT_MB", 20_480) * MIB,
@@ -141,6 +143,13 @@ class _Reader:
             # Not a setting: the admin site hands over who pressed the button.
             started_by=text("ETL_STARTED_BY"),
         )
+
+    def _batch_log_folders(self) -> tuple[Path, ...]:
+        """The two places of `schedule_task.bat`, which cannot read the settings file."""
+        # Not a setting either: Windows says where temporary files go.
+        temporary = self._text("TEMP")
+        folder = CHECKOUT / "var" / "log"
+        return (folder, Path(temporary)) if temporary else (folder,)
 
     def _text(self, name: str, default: str = "") -> str:
         return self._environment.get(name, "").strip() or default

@@ -30,6 +30,7 @@ def open_catalog(settings: Settings) -> Iterator[Catalog]:
     """
     catalog = Catalog(settings.lease_seconds, settings.started_by, settings.project)
     file = logs.start(settings.log_folder, settings.log_days, catalog.scrub)
+    logs.delete_batch_logs(settings.batch_log_folders, settings.log_days)
     catalog.log_file = file.name if file else ""
     try:
         yield catalog

@@ -16,7 +16,11 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "etl_web_admin.settings")
     from django.core.management import execute_from_command_line
 
+    from etl_web_admin import console
+
+    console.make_safe()
     execute_from_command_line(sys.argv)
+    console.report_loss()
 
 
 if __name__ == "__main__":

@@ -442,7 +442,9 @@ class Catalog:
         log.warning("watermark of %s set to %s by %s", source.view, value, self._user)
 
     def scrub(self, text: str) -> str:
-        """`text` without any password that this process has read."""
+        """`text` without any password that this process has read, as any database can hold it."""
+        # A path with bytes that are not text would otherwise cost the record that names it.
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         # The longest first: a password may be the beginning of another.
         for secret in sorted(rows.SECRETS, key=len, reverse=True):
             text = text.replace(secret, "********")

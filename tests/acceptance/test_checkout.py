@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import waiting
 from tests.installation import MACHINE, ROOT
 from tests.sandbox.dataset.views import VIEWS
 
@@ -53,15 +54,10 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=checkout,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    """As on the console of a Thai Windows, whose code page lacks most of what could be printed."""
+    console = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp874"}
+    command = [sys.executable, *arguments]
+    return waiting.run(command, cwd=checkout, env=environment(**console), encoding="cp874")
 
 
 @pytest.fixture
@@ -82,13 +78,10 @@ def serve() -> Iterator[Serve]:
             )
             stack.enter_context(site)
             stack.callback(site.kill)
-            assert site.stdout is not None
-            said = []
-            for line in site.stdout:
-                said.append(line)
+            while True:
+                line = waiting.next_line(site, "the site's address")
                 if found := SETTLED.search(line):
                     return found[1]
-            raise AssertionError("".join(said))
 
         yield start
 

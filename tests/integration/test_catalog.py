@@ -368,6 +368,15 @@ def test_a_password_reaches_neither_transaction_nor_log_error(
     assert database.run(run_id)["error"] == "login U/******** refused"
 
 
+def test_a_message_that_names_a_path_with_bytes_that_are_no_text_is_recorded(
+    database: Database, worker: WorkerProcess
+) -> None:
+    """As Python reads them from the system: half characters, which no database takes."""
+    run_id = worker.ask("start", view=VIEW)
+    worker.ask("fail", run_id=run_id, message="/srv/b\udcfcro is full")
+    assert database.run(run_id)["error"] == r"/srv/b\udcfcro is full"
+
+
 # Settling
 
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -166,42 +165,29 @@ def test_a_watermark_is_shown_set_kept_and_reset(installation: Installation) -> 
     assert f"watermark of {VIEW} set to 2026-01-31 18:00:00 by " in log
 
 
+def test_any_command_deletes_old_logs_of_the_batch_file(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """They are beside the batch file or in %TEMP%, wherever ETL_DATA_DIR leads."""
+    beside, temporary = ROOT / "var" / "log", tmp_path / "temp"
+    old = [folder / f"etl-schedule_task-{os.getpid()}.log" for folder in (beside, temporary)]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    new = temporary / "etl-schedule_task-1.log"
+    new.touch()
+    env = {**installation.env(), "TEMP": str(temporary)}
+    subprocess.run(installation.command("list"), cwd=ROOT, env=env, check=True)
+    assert [path.exists() for path in (*old, new)] == [False, False, True]
+
+
 def test_transforms_are_listed_with_their_first_line(
     installation: Installation, tmp_path: Path
 ) -> None:
     assert json.loads(installation.etl("transforms", "--json").stdout) == {"transforms": []}
     installation.write_settings(ETL_TRANSFORMS="no_such_module")
     told(installation.etl("transforms", "--json"), 2, "unknown-transform")
-
-
-@pytest.mark.parametrize("code_page", ["cp874", "cp1252"])
-def test_a_console_of_any_code_page_gets_its_answer(
-    installation: Installation, code_page: str
-) -> None:
-    env = {**installation.env(), "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
-    view = "ÄÉ_รายงาน_🙂"
-
-    def told(*options: str) -> subprocess.CompletedProcess[str]:
-        command = installation.command("run", view, *options)
-        return run(command, cwd=ROOT, env=env, encoding=code_page)
-
-    asked, read = told("--json"), told()
-    assert asked.returncode == read.returncode == 2
-    assert asked.stdout.isascii()
-    assert view in json.loads(asked.stdout)["error"]["message"]
-    assert "unknown-view" in read.stderr and "Traceback" not in read.stderr
-
-
-def test_a_process_without_any_stream_ends_with_its_code(installation: Installation) -> None:
-    """As pythonw.exe, or a service, starts it."""
-    bare = (
-        "import sys; sys.stdout = sys.stderr = None\n"
-        "from etl_oracle_to_bq.cli import main\n"
-        "sys.exit(main(['run', 'NOBODY']))"
-    )
-    done = run([sys.executable, "-c", bare], cwd=ROOT, env=installation.env())
-    assert done.returncode == 2
-    assert len(installation.rows("log_error")) == 1
 
 
 unix_signals = pytest.mark.skipif(

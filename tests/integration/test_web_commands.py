@@ -200,6 +200,52 @@ def test_a_host_name_that_is_not_the_site_s_is_refused(site: Site) -> None:
         site.browser.open(request)
 
 
+@pytest.mark.parametrize("code_page", ["cp437", "cp874", "cp1252"])
+def test_the_site_answers_where_its_name_cannot_be_shown(
+    environment: dict[str, str], code_page: str
+) -> None:
+    """The arrow in it is in none of these code pages."""
+    poor = {"PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
+    running = Site({**environment, **poor})
+    try:
+        assert "Oracle ERP \\u2192 BigQuery answers at" in running.said
+        assert "First account" in running.get(running.said.partition(running.address)[2].split()[0])
+    finally:
+        running.stop()
+
+
+def test_the_site_answers_when_nobody_reads_what_it_says(environment: dict[str, str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, MANAGE, "serve", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stdout=writing, stderr=writing) as serving:
+        os.close(writing)
+        try:
+            # The second is written to the log of the site, which is standard error.
+            for page, status in (("login/", 200), ("setup/nobody/", 404), ("login/", 200)):
+                assert _status(serving, f"http://localhost:{port}/{page}") == status
+        finally:
+            serving.kill()
+
+
+def _status(serving: subprocess.Popen[bytes], address: str) -> int:
+    """The status of a page, as soon as the site answers at all."""
+    browser = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while serving.poll() is None:
+        try:
+            with browser.open(address, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError(f"it ended with {serving.returncode}")
+
+
 def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> None:
     """It believes the proxy about TLS and about who asks: no redirect for ever, no shared throttle."""
     running = Site({**environment, "ETL_SITE_HTTPS": "1"})

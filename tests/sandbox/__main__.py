@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 when it failed, 2 for a wrong command line."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            # What the code page of a console lacks is written as an escape.
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     if options.command == "serve":
         return _serve(options)
@@ -116,7 +117,7 @@ def _control(options: argparse.Namespace) -> int:
     except ControlFailed as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(answer, ensure_ascii=False, indent=2))
+    print(json.dumps(answer, indent=2))
     return 0
 
 

@@ -76,6 +76,22 @@ def test_old_logs_are_deleted_and_nothing_else(tmp_path: Path) -> None:
     }
 
 
+def test_old_logs_of_the_batch_file_are_deleted_where_it_writes_them(tmp_path: Path) -> None:
+    beside, temporary = tmp_path / "log", tmp_path / "temp"
+    for folder in (beside, temporary):
+        folder.mkdir()
+        for name in ("etl-schedule_task-1.log", "etl-schedule_task-2.log", "etl-other-1.log"):
+            (folder / name).write_text("x", encoding="utf-8")
+        for name in ("etl-schedule_task-2.log", "etl-other-1.log"):
+            os.utime(folder / name, (0, 0))
+    logs.delete_batch_logs((beside, tmp_path / "nowhere", temporary), 30)
+    for folder in (beside, temporary):
+        assert {path.name for path in folder.iterdir()} == {
+            "etl-schedule_task-1.log",
+            "etl-other-1.log",
+        }
+
+
 def test_an_old_log_that_cannot_be_deleted_does_not_cost_the_new_one(tmp_path: Path) -> None:
     # A folder of that name cannot be unlinked, like a file that is open elsewhere on Windows.
     stubborn = tmp_path / "etl-20200101-000000-1.log"
@@ -95,12 +111,3 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(
     told = capsys.readouterr().err
     assert "no log file: " in told
     assert "still heard" in told
-
-
-def test_a_process_without_streams_logs_to_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stderr", None)
-    path = started(tmp_path)
-    log.info("from a service")
-    assert "from a service" in path.read_text(encoding="utf-8")

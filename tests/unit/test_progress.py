@@ -7,7 +7,6 @@ import logging
 
 import pytest
 
-from etl_oracle_to_bq import progress
 from etl_oracle_to_bq.model import Counts
 from etl_oracle_to_bq.progress import ProgressLine
 
@@ -62,13 +61,3 @@ def test_a_second_try_that_begins_at_zero_again_shows_so(monkeypatch: pytest.Mon
         line("V", Counts(extracted=500), "extract")
         line("V", Counts(extracted=20), "extract")
     assert "V: 20 rows" in console.getvalue()
-
-
-def test_without_any_stream_nothing_fails(
-    heard: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stderr", None)
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
-    with ProgressLine() as line:
-        line("V", Counts(extracted=1), "extract")
-    assert heard.messages == ["V: extract, 1 rows read, 0 loaded"]

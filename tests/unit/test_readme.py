@@ -16,9 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEFAULTS = {name: default for name, default, _ in (*SETTINGS, *SITE_SETTINGS)}
 # Not settings of a server: the first names the file itself; the site hands over the second;
-# the others belong to the tests.
+# the others belong to Windows, to Django's createsuperuser and to the tests.
 NOT_IN_THE_FILE = {"ETL_ENV_FILE"}
-NOT_SETTINGS = {"ETL_STARTED_BY", "ETL_TEST_ORACLE_DSN", "ETL_TEST_BQ_PROJECT"}
+NOT_SETTINGS = {
+    "ETL_STARTED_BY",
+    "TEMP",
+    "DJANGO_SUPERUSER_PASSWORD",
+    "ETL_TEST_ORACLE_DSN",
+    "ETL_TEST_BQ_PROJECT",
+}
 SETTING = re.compile(r"\b(?:ETL|EMAIL|GOOGLE|BIGQUERY|DJANGO)_[A-Z_]+[A-Z]\b")
 EXAMPLE = re.compile(r"^(?:# )?([A-Z_]+)=(.*)$", re.MULTILINE)
 

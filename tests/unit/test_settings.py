@@ -63,6 +63,14 @@ def test_an_absolute_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert settings.load({"ETL_DATA_DIR": str(tmp_path)}).data_folder == tmp_path
 
 
+def test_the_logs_of_the_batch_file_are_where_it_writes_them(tmp_path: Path) -> None:
+    """Wherever the data folder is: a batch file cannot read the settings file."""
+    beside = settings.CHECKOUT / "var" / "log"
+    given = {"ETL_DATA_DIR": str(tmp_path), "TEMP": str(tmp_path / "temp")}
+    assert settings.load(given).batch_log_folders == (beside, tmp_path / "temp")
+    assert settings.load({}).batch_log_folders == (beside,)
+
+
 def test_a_project_is_demanded_only_where_it_is_needed() -> None:
     with pytest.raises(ConfigError, match="GOOGLE_CLOUD_PROJECT is not set") as refusal:
         settings.require_project(settings.load({}))

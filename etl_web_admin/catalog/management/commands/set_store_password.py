@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from etl_web_admin import console
 from etl_web_admin.catalog.models import DataStore
 
 
@@ -27,9 +28,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raise CommandError for an unknown store, no password or no key to encrypt it with."""
-        store = DataStore.objects.filter(name=options["store"]).first()
+        name = console.typed(options["store"])
+        store = DataStore.objects.filter(name=name).first()
         if store is None:
-            raise CommandError(f"There is no data store named {options['store']!r}.")
+            raise CommandError(f"There is no data store named {name!r}.")
         store.password = _asked()
         if not store.password:
             raise CommandError("The password is empty; nothing was changed.")
@@ -42,6 +44,13 @@ class Command(BaseCommand):
 
 
 def _asked() -> str:
-    if sys.stdin.isatty():
-        return getpass.getpass("Oracle password: ")
-    return sys.stdin.readline().rstrip("\r\n")
+    try:
+        if sys.stdin.isatty():
+            return console.typed(getpass.getpass("Oracle password: "))
+        return console.typed(sys.stdin.readline().rstrip("\r\n"))
+    except UnicodeError:
+        # `from None`: the error shows what was read.
+        raise CommandError(
+            "The password is not in the encoding of standard input; nothing was changed. "
+            "Give it in UTF-8 and set PYTHONUTF8=1."
+        ) from None
