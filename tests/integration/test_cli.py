@@ -18,7 +18,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.installation import ROOT, Installation
-from tests.waiting import finish, run, until
+from tests.waiting import finish, until
 
 if TYPE_CHECKING:
     from tests.sandbox.bigquery.launcher import BigQueryEmulator

@@ -224,26 +224,22 @@ def test_the_site_answers_when_nobody_reads_what_it_says(environment: dict[str, 
     with subprocess.Popen(command, env=environment, stdout=writing, stderr=writing) as serving:
         os.close(writing)
         try:
+            until(lambda: listens(port), "a site that listens", serving)
             # The second is written to the log of the site, which is standard error.
             for page, status in (("login/", 200), ("setup/nobody/", 404), ("login/", 200)):
-                assert _status(serving, f"http://localhost:{port}/{page}") == status
+                assert _status(f"http://localhost:{port}/{page}") == status
         finally:
             serving.kill()
 
 
-def _status(serving: subprocess.Popen[bytes], address: str) -> int:
-    """The status of a page, as soon as the site answers at all."""
+def _status(address: str) -> int:
     browser = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while serving.poll() is None:
-        try:
-            with browser.open(address, timeout=60) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    raise AssertionError(f"it ended with {serving.returncode}")
+    try:
+        with browser.open(address, timeout=HANG_SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
 
 
 def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> None:
