@@ -301,7 +301,6 @@ def test_what_a_full_disk_did_not_take_is_said(
     told(installation.command("watermark", VIEW, "--reset"), 0)
     told(manage("generate_key"), 1)
     told(manage("migrate"), 0)
-    told([sys.executable, "-m", "tests.sandbox", "scn"], 1)
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(installation: Installation) -> None:
@@ -348,12 +347,6 @@ def test_an_account_that_nobody_could_be_asked_for_is_no_success(
     done = run(installation, manage("createsuperuser"))
     assert done.returncode == 1
     assert b"No account was made" in done.stderr and b"--noinput" in done.stderr
-
-
-@pytest.mark.parametrize("place", NOTHING)
-def test_the_sandbox_ends_with_its_code(installation: Installation, place: str) -> None:
-    command = [sys.executable, "-m", "tests.sandbox", "scn"]
-    assert run_into(place, installation, command) == 2
 
 
 @posix_only

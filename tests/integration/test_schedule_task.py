@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BATCH = (ROOT / "schedule_task.bat").read_text(encoding="ascii")
 COMPILER = "x86_64-w64-mingw32-gcc"
@@ -24,11 +26,9 @@ HOW_TO_GET_IT = (
 )
 INSTALL = (
     "py -3 -m venv .venv",
-    ".venv\\Scripts\\python -m pip install -q --no-deps --only-binary :all: -r requirements.txt",
+    ".venv\\Scripts\\python -m pip install -q --no-deps --no-compile --only-binary :all: -r requirements.txt",
 )
 LOG = "etl-schedule_task-{}.log"
-# Longer than any busy machine needs, and shorter than pytest's own limit.
-DEADLINE = 280
 STUB = r"""
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +174,7 @@ class Server:
     def run(self, exit_code: int = 0, path: str = "") -> tuple[int, str]:
         """The exit code, and what stood on the console."""
         process = self.start(exit_code, path=path)
-        out, _ = process.communicate(timeout=DEADLINE)
+        out, _ = process.communicate(timeout=HANG_SECONDS)
         return process.returncode, out
 
     def logs(self, folder: str = "var/log") -> dict[str, list[str]]:
@@ -220,7 +220,7 @@ def test_starts_at_one_moment_have_their_own_log_and_exit_code(server: Server) -
     codes = [0, 1, 2, 3, 7, 75, 130]
     started = [server.start(code, company=len(codes)) for code in codes]
     for process in started:
-        process.communicate(timeout=DEADLINE)
+        process.communicate(timeout=HANG_SECONDS)
     assert [process.returncode for process in started] == codes
     logs = server.logs()
     assert list(logs) == [LOG.format(number) for number in range(1, 1 + len(codes))]
