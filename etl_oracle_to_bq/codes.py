@@ -90,6 +90,10 @@ _OWN_CONFIG = _rows(
      "Restore the table, or run the view with --full to load everything again."),
     ("foreign-target", "The target table exists and was not made by this data source.",
      "Choose another target, or tick `adopt` in the data source when it may be written."),
+    ("not-a-table", "The target's name belongs to a view, a materialized view, an external table "
+     "or a snapshot, into which no row can be loaded.",
+     "Choose another target in the data source, or rename or drop in BigQuery what bears the name; "
+     "adopting it cannot help."),
     ("target-not-empty", "A first load would append every row to a table that already has rows.",
      "Run it with --full to replace the rows, or set the watermark to where the table ends."),
 )
@@ -139,8 +143,6 @@ _OWN_OTHER = [
     ),
     *_rows(
         "DestinationError",
-        ("not-a-table", "The target's name belongs to a view or an external table.",
-         "Choose another target in the data source."),
         ("partition-limit", "The rows fall into more partitions than BigQuery takes.",
          "Load a shorter window with --from and --to, or choose a coarser partition type."),
     ),
