@@ -121,7 +121,7 @@ def test_a_process_that_dies_takes_one_view_with_it(
     out, err = process.communicate(timeout=DEADLINE)
     erp.faults.clear()
     runs = {run["view"].partition(".")[2]: run for run in json.loads(out)["runs"]}
-    assert process.returncode == 7, err
+    assert process.returncode == 1, err
     assert runs["ONE"]["error"]["code"] == "run-died"
     assert {run["status"] for view, run in runs.items() if view != "ONE"} == {"succeeded"}
     four.run_one("ONE")
@@ -137,7 +137,7 @@ def two_stalled(four: House, erp: Sandbox) -> subprocess.Popen[str]:
     """A command whose two processes stand still in the middle of a view each."""
     erp.faults.set("stall", row=2, match='"CHANGED"')
     process = four.installation.start("run", "--all", "--parallel", "2", "--json")
-    wait_until(lambda: len(running(four)) == 2)
+    wait_until(lambda: [row["step"] for row in running(four)] == ["extract"] * 2)
     return process
 
 
@@ -160,11 +160,34 @@ def test_a_command_that_is_stopped_stops_and_records_its_runs(
     workers = [psutil.Process(row["process"]) for row in running(four)]
     two_stalled.send_signal(signal.SIGTERM)
     out, _ = two_stalled.communicate(timeout=DEADLINE)
-    assert (two_stalled.returncode, out) == (130, "")
+    runs = json.loads(out)["runs"]
+    assert (two_stalled.returncode, len(runs)) == (130, 2)
+    assert {run["error"]["code"] for run in runs} == {"stopped"}
     assert not any(alive(worker) for worker in workers)
     ended = four.transactions()
     assert [(row["status"], row["error_code"]) for row in ended] == [("failed", "stopped")] * 2
     four.is_tidy()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_a_process_that_is_told_to_end_stops_its_view_only(
+    four: House, rows_made: Oracle, erp: Sandbox
+) -> None:
+    erp.faults.set("stall", row=2, match='"ONE"')
+    process = four.installation.start("run", "--all", "--parallel", "2", "--json")
+
+    def held() -> list[dict[str, Any]]:
+        one = source_id(four, "ONE")
+        runs = (row for row in running(four) if row["source_id"] == one)
+        return [row for row in runs if row["step"] == "extract"]
+
+    wait_until(lambda: bool(held()))
+    psutil.Process(held()[0]["process"]).terminate()
+    out, err = process.communicate(timeout=DEADLINE)
+    runs = {run["view"].partition(".")[2]: run for run in json.loads(out)["runs"]}
+    assert process.returncode == 130, err
+    assert runs["ONE"]["error"]["code"] == "stopped"
+    complete(four, rows_made, "TWO", "THREE", "FOUR")
 
 
 def alive(process: psutil.Process) -> bool:

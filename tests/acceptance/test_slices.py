@@ -195,6 +195,7 @@ def test_a_run_that_is_asked_to_stop_ends_its_slices(
     slices = readers(process)
     tables.sql("UPDATE etl_transaction SET cancel_requested = 1 WHERE status = 'running'")
     out, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
     assert json.loads(out)["runs"][0]["error"]["code"] == "stopped"
     assert ended(slices)
     tables.is_tidy()
