@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from etl_oracle_to_bq import extract, parallel, series
-from etl_oracle_to_bq.errors import Busy, SourceError
+from etl_oracle_to_bq.errors import Busy, SourceError, Stopped
 from etl_oracle_to_bq.model import Moment, Outcome, Request, Source
 from etl_oracle_to_bq.notify import Failure, mail_failures
 from etl_oracle_to_bq.tools import Tools, limits
@@ -20,23 +20,38 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a command ended. `mail` is '' when the administrators were told, or need not be."""
+    """How a command ended. `mail` is '' when the administrators were told, or need not be.
+
+    `stopped` says that the command itself was told to end, by Ctrl-C or a signal.
+    """
 
     outcomes: tuple[Outcome, ...]
     mail: str
+    stopped: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0 when every view is loaded, else the code of the first failure; 75 only if all are busy."""
+        """0 when every view is loaded, else the code of the first failure.
+
+        When nothing failed: 130 if a run was stopped, else 75 if another run held a view. A
+        command that was told to end itself answers 130, whatever it had done by then.
+        """
         codes = [outcome.exit_code for outcome in self.outcomes if outcome.exit_code]
-        real = [code for code in codes if code != Busy.exit_code]
-        return (real or codes or [0])[0]
+        on_purpose = [Stopped.exit_code, Busy.exit_code]
+        failures = [code for code in codes if code not in on_purpose]
+        if self.stopped:
+            return Stopped.exit_code
+        return next((code for code in (*failures, *on_purpose) if code in codes), 0)
 
 
 def run_views(
     tools: Tools, sources: Sequence[Source], request: Request, at_once: int = 1
 ) -> Summary:
-    """Load the views, `at_once` of them at a time; one that fails does not stop the others."""
+    """Load the views, `at_once` of them at a time; one that fails does not stop the others.
+
+    Nor does one that is stopped in the admin site. Ctrl-C or a signal ends all of them: what is
+    being loaded is recorded as stopped, and what waits is not begun.
+    """
     moments = _Moments(tools, sources)
 
     def asked(source: Source) -> Request:
@@ -44,13 +59,28 @@ def run_views(
 
     if at_once > 1 and len(sources) > 1:
         ordered = _longest_first(tools, sources)
-        found = parallel.load_views(ordered, asked, at_once)
+        found, stopped = parallel.load_views(ordered, asked, at_once)
         by_id = {source.id: each for source, each in zip(ordered, found, strict=True)}
         runs = [by_id[source.id] for source in sources]
     else:
-        runs = [series.load_view(tools, source, asked(source)) for source in sources]
+        runs, stopped = _one_by_one(tools, sources, asked)
     outcomes = tuple(outcome for each in runs for outcome in each)
-    return Summary(outcomes, _tell(tools, outcomes))
+    return Summary(outcomes, _tell(tools, outcomes), stopped)
+
+
+def _one_by_one(
+    tools: Tools, sources: Sequence[Source], asked: parallel.Asked
+) -> tuple[list[list[Outcome]], bool]:
+    """The outcomes of the views that were begun, and whether the command was told to end."""
+    runs: list[list[Outcome]] = []
+    try:
+        for source in sources:
+            runs.append(series.load_view(tools, source, asked(source)))
+            if runs[-1][-1].interrupted:
+                return runs, True
+    except KeyboardInterrupt:
+        return runs, True
+    return runs, False
 
 
 def _longest_first(tools: Tools, sources: Sequence[Source]) -> list[Source]:
@@ -98,9 +128,12 @@ def _group(source: Source) -> tuple[int, str]:
 
 
 def _tell(tools: Tools, outcomes: Sequence[Outcome]) -> str:
+    """Mail what failed; what somebody stopped, or another run holds, is no news."""
     failed = [outcome for outcome in outcomes if outcome.error]
     failures = [
-        _failure(tools, outcome) for outcome in failed if not isinstance(outcome.error, Busy)
+        _failure(tools, outcome)
+        for outcome in failed
+        if not isinstance(outcome.error, Busy | Stopped)
     ]
     if not failures:
         return ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_oracle_to_bq import __version__
 from etl_oracle_to_bq import settings as configuration
-from etl_oracle_to_bq.errors import ConfigError, EtlError, StageError
+from etl_oracle_to_bq.errors import ConfigError, EtlError, StageError, Stopped
 from etl_oracle_to_bq.model import LoadMode, Request, Window
 from etl_web_admin import console
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from etl_oracle_to_bq.model import Outcome
     from etl_oracle_to_bq.tools import Tools
 
-# What a shell reports for a process that Ctrl-C or SIGTERM ended.
-STOPPED = 130
 # Most slices and most views at once, as in the data source.
 MOST = 64
 
@@ -56,8 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_error(error, options.json)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return STOPPED
+        stopped = Stopped("The command was stopped by Ctrl-C or a signal.", code="stopped")
+        _print_error(stopped, options.json)
+        return stopped.exit_code
     print(_json(answer.data) if options.json else answer.text)
     # A run is recorded, whatever becomes of the words about it.
     if console.report_loss() and not answer.changed:
@@ -410,7 +409,8 @@ def _run_text(summary: Summary) -> str:
     for outcome in summary.outcomes:
         spent = sum(outcome.seconds.values())
         if outcome.error:
-            lines.append(f"{outcome.view}: FAILED at step {outcome.error.step}")
+            ended = "STOPPED" if isinstance(outcome.error, Stopped) else "FAILED"
+            lines.append(f"{outcome.view}: {ended} at step {outcome.error.step or 'start'}")
             lines.append(f"    {outcome.error.code}: {outcome.error}")
             lines.append(f"    {outcome.error.action}")
         else:
@@ -419,6 +419,8 @@ def _run_text(summary: Summary) -> str:
                 f"({_rows_taken(outcome)}) in {spent:.1f} s"
             )
         lines += [f"    warning: {warning}" for warning in outcome.warnings]
+    if summary.stopped:
+        lines.append("The command was stopped; views that are not listed were not begun.")
     if summary.mail:
         lines.append(f"Nobody was mailed: {summary.mail}")
     return "\n".join(lines)

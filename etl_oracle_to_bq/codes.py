@@ -5,6 +5,9 @@ Three families share it: codes of our own (lower-case slugs), Oracle's and its d
 README's table, the mails and the admin site are made from it; `errors.EtlError.action`
 reads it. The kind is the name of a class of `errors`, which holds the exit code.
 
+What stands in backticks in an action is a command, or a field or a choice of the admin site by
+its label there; a test looks each of them up.
+
 Sources: https://docs.oracle.com/error-help/db/ for ORA codes, the driver's `errors.py` for
 DPY codes, https://docs.cloud.google.com/bigquery/docs/error-messages for reasons.
 """
@@ -29,19 +32,22 @@ class Code(NamedTuple):
 
 
 KIND_ACTIONS: dict[str, str] = {
-    "EtlError": "Read the traceback in Log Error and report it to whoever maintains this program.",
+    "EtlError": "Report the traceback in Log Error to whoever maintains this program; after a "
+    "process that died, run the view again and look for a lack of memory on this server.",
     "ConfigError": "Correct the data source, the data store or the .env file, then run the view again.",
     "SourceError": "Show the ORA or DPY code to the database administrator; nothing was loaded.",
     "SourceUnavailable": "Nothing was loaded; run the view again, and if it stays so, ask the "
     "database administrator whether the database and the network are up.",
     "SchemaMismatch": "Compare the differences listed with the view and the target, then change "
-    "one of them or the schema policy of the data source.",
+    "one of them or the `schema policy` of the data source.",
     "StageError": "Look at the column and the rows that the message names; nothing was loaded.",
     "DestinationError": "Read BigQuery's reason in the message; the target is as it was before.",
     "DestinationUnavailable": "The target is as it was before; run the view again later.",
     "CatalogError": "Check that the configuration database exists, is migrated and can be written "
     "by this account.",
     "Busy": "Wait until the other run has ended, or stop it in ETL Transaction.",
+    "Stopped": "Run it again when you wish. Whether a commit that was under way took effect, the "
+    "next run of the view finds out.",
 }
 
 
@@ -67,14 +73,18 @@ _OWN_CONFIG = _rows(
      "Correct the value in the .env file; the message says what is allowed."),
     ("invalid-source", "The data source breaks one or more rules.",
      "Open the data source in the admin site, correct each point of the message and save it."),
+    ("invalid-store", "The data store has a value that the database does not know.",
+     "Open the Data Store in the admin site, correct what the message names and save it."),
     ("invalid-request", "The options of the command contradict each other or the data source.",
      "Read the message and change the options; --help explains them."),
     ("unknown-transform", "The transform of the data source is not registered.",
-     "Register it in TRANSFORMS of the module that ETL_TRANSFORMS names, or clear it."),
+     "Register it in TRANSFORMS of the module that ETL_TRANSFORMS names, or clear `transform` of "
+     "the data source."),
     ("unsupported-type", "A column has an Oracle type that cannot be loaded.",
      "Leave the column out of the view, or convert it to text in the view."),
     ("invalid-type", "A column type override is not possible for the Oracle type of the column.",
-     "Choose one of the types that the message lists, or remove the override."),
+     "Choose one of the types that the message lists, or remove the column from `column type "
+     "overrides` of the data source."),
     ("watermark-scope", "The view, incremental column, first load date, keys or target changed since the watermark was set.",
      "Run the view with --full to make the target whole, or `python -m etl_oracle_to_bq watermark "
      "VIEW --keep` when what is in it is right."),
@@ -89,7 +99,12 @@ _OWN_CONFIG = _rows(
     ("target-missing", "The target table is gone, but its watermark is still there.",
      "Restore the table, or run the view with --full to load everything again."),
     ("foreign-target", "The target table exists and was not made by this data source.",
-     "Choose another target, or tick `adopt` in the data source when it may be written."),
+     "Choose another target, or tick `adopt existing table` of the data source when it may be "
+     "written."),
+    ("not-a-table", "The target's name belongs to a view, a materialized view, an external table "
+     "or a snapshot, into which no row can be loaded.",
+     "Choose another target in the data source, or rename or drop in BigQuery what bears the name; "
+     "adopting it cannot help."),
     ("target-not-empty", "A first load would append every row to a table that already has rows.",
      "Run it with --full to replace the rows, or set the watermark to where the table ends."),
 )
@@ -98,8 +113,8 @@ _OWN_OTHER = [
     *_rows(
         "SchemaMismatch",
         ("schema-mismatch", "The view and the target table differ.",
-         "Change the view or the target, set a column type in the data source, or choose "
-         "the schema policy `add columns` when only new columns are missing."),
+         "Change the view or the target, set a type in `column type overrides` of the data source, "
+         "or choose `add columns` as its `schema policy` when only new columns are missing."),
         ("column-collision", "Two columns of the view get the same name in BigQuery.",
          "Give one of the two another alias in the view."),
         ("transform-mismatch", "The transform changed the planned columns or their types.",
@@ -108,41 +123,38 @@ _OWN_OTHER = [
     *_rows(
         "StageError",
         ("value-does-not-fit", "A value cannot be held by the planned column without loss.",
-         "Run the query of the message to see the rows; correct them, or set a wider "
-         "column type in the data source."),
+         "Run the query of the message to see the rows; correct them, or set a wider type in "
+         "`column type overrides` of the data source."),
         ("bad-dates", "The view holds dates before year 1, which BigQuery cannot hold.",
-         "Run the query of the message and correct the dates, or choose NULL for bad dates "
-         "in the data source."),
+         "Run the query of the message and correct the dates, or let `bad dates` of the data "
+         "source be loaded as NULL."),
         ("bad-text", "A text value is not valid UTF-8.",
          "Find the row with UTL_I18N.VALIDATE_CHARACTER_ENCODING and correct the text."),
         ("disk-full", "The disk or the limit for staged parts is full.",
-         "Free space where the work folder is, raise the limit, or load in smaller windows."),
+         "Free space where the work folder is, raise ETL_STAGE_LIMIT_MB, or load in smaller "
+         "windows."),
         ("counts-disagree", "Oracle, the staged parts and BigQuery count different numbers of rows.",
          "Run the view again; if it repeats, the view is not stable within one run: report it."),
         ("duplicate-keys", "Rows of the same version share one key.",
-         "Correct the key columns of the data source, or the view."),
+         "Correct the `key columns` of the data source, or the view."),
         ("null-keys", "Rows have no value in a key column.",
-         "Correct the key columns of the data source, or leave such rows out of the view."),
+         "Correct the `key columns` of the data source, or leave such rows out of the view."),
         ("slice-died", "A process that read a slice of the view ended without a word.",
-         "Look for a lack of memory on this server; use fewer slices or a smaller batch size."),
+         "Look for a lack of memory on this server; use fewer `slices` or a smaller `batch size`."),
         ("empty-replace", "The view returned no rows, and the target has some.",
-         "Check the view (E-Business Suite context?); allow empty results in the data "
-         "source when this is right."),
+         "Check the view (E-Business Suite context?); tick `allow empty` of the data source when "
+         "this is right."),
         ("shrunk-result", "The view returned far fewer rows than the target has.",
-         "Check the view; raise the shrink limit of the data source when this is right."),
+         "Check the view; raise `shrink limit percent` of the data source when this is right."),
         ("transform-failed", "The transform of the data source raised an error.",
          "Correct the transform; the message ends with what it said."),
         ("disk-error", "A part could not be written or read.",
          "Check the work folder: its path, the rights of this account, and the disk."),
-        ("stopped", "The run, or its job in BigQuery, was stopped from outside.",
-         "The target is as it was before; run the view again when you wish."),
     ),
     *_rows(
         "DestinationError",
-        ("not-a-table", "The target's name belongs to a view or an external table.",
-         "Choose another target in the data source."),
         ("partition-limit", "The rows fall into more partitions than BigQuery takes.",
-         "Load a shorter window with --from and --to, or choose a coarser partition type."),
+         "Load a shorter window with --from and --to, or choose a coarser `partition type`."),
     ),
     *_rows(
         "CatalogError",
@@ -163,9 +175,15 @@ _OWN_OTHER = [
          "Nothing to do: the other run goes on. Ask why this host was suspended."),
     ),
     *_rows(
+        "Stopped",
+        ("stopped", "Somebody stopped the run on purpose: Stop in ETL Transaction, Ctrl-C, or a "
+         "signal.", KIND_ACTIONS["Stopped"]),
+    ),
+    *_rows(
         "EtlError",
-        ("run-died", "An earlier run ended without a word: power loss, kill or crash.",
-         "Nothing to do: what it left has been settled."),
+        ("run-died", "A run ended without a word: power loss, kill or crash.",
+         "Look for a restart, a kill or a lack of memory at that time; the next run of the view "
+         "settles what it left."),
         ("unexpected", "The program met a case that nobody thought of.",
          "Report the traceback in Log Error; nothing was committed unless the message says so."),
     ),
@@ -235,15 +253,15 @@ _ORACLE = [
          "Withdraw FLASHBACK from the account for this view; a read-only transaction is "
          "used then."),
         ("ORA-12154", "The connect identifier is not known.",
-         "Check host, port and service in the Data Store."),
+         "Check `host`, `port` and `service name` in the Data Store."),
         ("ORA-12505", "The listener does not know the SID.",
-         "Check the SID in the Data Store, or use the service name."),
+         "Check `SID` in the Data Store, or use `service name`."),
         ("ORA-12545", "The host name is not known.",
-         "Check the host in the Data Store, and the name server of this host."),
+         "Check `host` in the Data Store, and the name server of this host."),
         ("tls-certificate", "The certificate of the database server is not trusted.",
-         "Set the wallet folder in the Data Store, or have the certificate renewed."),
+         "Set `wallet location` in the Data Store, or have the certificate renewed."),
         ("ORA-12660", "The server demands native network encryption.",
-         "Tick `thick` in the Data Store and install Oracle Client libraries, or use TCPS."),
+         "Tick `thick driver` in the Data Store and install Oracle Client libraries, or use TCPS."),
         ("ORA-16000", "The database is open read only and something tried to write.",
          "The E-Business Suite context cannot be set on a standby: use the primary."),
     ),
@@ -251,7 +269,7 @@ _ORACLE = [
         "SourceUnavailable",
         ("ORA-01555", "The view takes longer than Oracle keeps undo.",
          "Other loads go on in smaller windows by themselves; a replace or --full shows one moment "
-         "and cannot: run it at a quiet hour, choose another write disposition, or have "
+         "and cannot: run it at a quiet hour, choose another `write disposition`, or have "
          "undo_retention raised."),
         ("ORA-22924", "A long text or binary changed and its undo is gone.",
          "Other loads go on in smaller windows by themselves; run a replace or --full at a quiet "
@@ -274,7 +292,7 @@ _ORACLE = [
         ("ORA-01090", "The database is stopping.", _WAIT),
         ("ORA-01092", "The database was stopped.", _WAIT),
         ("ORA-12514", "The listener does not know the service (yet).",
-         "Check the service name in the Data Store; if it is right, the database is starting."),
+         "Check `service name` in the Data Store; if it is right, the database is starting."),
         ("ORA-12528", "The listener lets nobody in for the moment.", _WAIT),
         ("ORA-12516", "The listener has no free handler for the moment.", _WAIT),
         ("ORA-12518", "The listener could not hand the connection over.", _WAIT),
@@ -282,9 +300,9 @@ _ORACLE = [
         ("ORA-12520", "The listener has no free handler for the moment.", _WAIT),
         ("ORA-12526", "The listener lets nobody in for the moment.", _WAIT),
         ("ORA-12541", "No listener answers at host and port.",
-         "Check host and port in the Data Store, and whether the listener is up."),
+         "Check `host` and `port` in the Data Store, and whether the listener is up."),
         ("ORA-12170", "The host did not answer in time.",
-         "Check host, port and firewall between this server and the database."),
+         "Check `host` and `port` in the Data Store, and the firewall before the database."),
         ("ORA-12757", "The instance does not take requests for the moment.", _WAIT),
         ("ORA-02391", "The account has too many sessions.",
          "Run fewer views in parallel, or have SESSIONS_PER_USER raised."),
@@ -306,56 +324,60 @@ _DRIVER = [
     *_rows(
         "SourceError",
         ("DPY-3001", "The server demands something that only thick mode can do, mostly encryption.",
-         "Tick `thick` in the Data Store and install Oracle Client libraries, or use TCPS."),
+         "Tick `thick driver` in the Data Store and install Oracle Client libraries, or use TCPS."),
         ("DPY-3010", "The database is older than 12.1.",
-         "Tick `thick` in the Data Store and install Oracle Client libraries of version 19."),
+         "Tick `thick driver` in the Data Store and install Oracle Client libraries of version "
+         "19."),
         ("DPY-3012", "The national character set is not AL16UTF16.",
-         "Tick `thick` in the Data Store and install Oracle Client libraries."),
+         "Tick `thick driver` in the Data Store and install Oracle Client libraries."),
         ("DPY-3015", "The account has an old password only (10G verifier).",
-         "Have SEC_CASE_SENSITIVE_LOGON switched on and the password set again, or use "
-         "thick mode."),
+         "Have SEC_CASE_SENSITIVE_LOGON switched on and the password set again, or tick "
+         "`thick driver` in the Data Store."),
         ("DPY-3022", "A timestamp has a named time zone, which the driver cannot read.",
          "Convert the column with SYS_EXTRACT_UTC in the view."),
         ("DPY-4000", "The alias is not in tnsnames.ora.",
-         "Check the descriptor in the Data Store, or use host, port and service name."),
+         "Check `connect descriptor` in the Data Store, or use `host`, `port` and `service name`."),
         ("DPY-4026", "A file that the connection needs is missing.",
-         "Check the folder of the wallet in the Data Store."),
+         "Check `wallet location` in the Data Store."),
         ("DPY-4027", "There is no folder with a tnsnames.ora.",
-         "Use host, port and service name in the Data Store."),
+         "Use `host`, `port` and `service name` in the Data Store."),
         ("DPY-6002", "The server's certificate names another host.",
-         "Check the host in the Data Store and the certificate of the server."),
+         "Check `host` in the Data Store and the certificate of the server."),
         ("DPY-6003", "The listener does not know the SID.",
-         "Check the SID in the Data Store, or use the service name."),
+         "Check `SID` in the Data Store, or use `service name`."),
         ("DPY-6006", "The server's certificate names another host.",
-         "Check the host in the Data Store and the certificate of the server."),
+         "Check `host` in the Data Store and the certificate of the server."),
         ("DPI-1047", "The Oracle Client libraries are not found.",
-         "Install Oracle Instant Client (64 bit) and set its folder, or untick `thick`."),
+         "Install Oracle Instant Client (64 bit) where the system looks for libraries, or untick "
+         "`thick driver` in the Data Store."),
     ),
     *_rows(
         "SourceUnavailable",
         ("DPY-1001", "The connection was closed.", _RECONNECT),
         ("DPY-4011", "The database or the network closed the connection.", _RECONNECT),
         ("DPY-4024", "One call to Oracle took longer than the call timeout.",
-         "Load in smaller windows, or raise the call timeout in the .env file."),
+         "Load in smaller windows, or raise ETL_CALL_SECONDS in the .env file."),
         ("DPY-4033", "The session was idle longer than its profile allows.",
          "Have IDLE_TIME lifted for the account, then run the view again."),
         ("DPY-6000", "The listener refused the connection.",
          "Read the cause in the message; the service may be stopped or in restricted mode."),
         ("DPY-6001", "The listener does not know the service (yet).",
-         "Check the service name in the Data Store; if it is right, the database is starting."),
+         "Check `service name` in the Data Store; if it is right, the database is starting."),
         ("DPY-6005", "The database cannot be reached.",
-         "Check host and port in the Data Store, the listener and the firewall."),
+         "Check `host` and `port` in the Data Store, the listener and the firewall."),
         ("connect-timeout", "The database accepted the connection and then stayed silent.",
-         "Check that host and port lead to an Oracle listener, then run the view again."),
+         "Check that `host` and `port` in the Data Store lead to an Oracle listener, then run the "
+         "view again."),
     ),
     *_rows(
         "StageError",
         ("DPY-4036", "A number does not fit into a 64-bit integer.",
-         "Set the column's type to NUMERIC or BIGNUMERIC in the data source."),
+         "Set the column to NUMERIC or BIGNUMERIC in `column type overrides` of the data source."),
         ("DPY-4042", "A number has more digits than the planned decimal holds.",
-         "Set the column's type to BIGNUMERIC or STRING, or let the source round bare numbers."),
+         "Set the column to BIGNUMERIC or STRING in `column type overrides` of the data source, or "
+         "let its `bare numbers` be rounded."),
         ("DPY-8002", "One batch holds more text than the driver can pack.",
-         "Lower the batch size of the data source."),
+         "Lower `batch size` of the data source."),
     ),
 ]
 
@@ -369,17 +391,18 @@ _BIGQUERY = [
         ("invalidQuery", "The SQL is not accepted.",
          "Report the message and the plan of the view."),
         ("notFound", "A dataset, table or job does not exist, or is in another location.",
-         "Check the dataset and the location in the .env file and the data source."),
+         "Check ETL_BQ_LOCATION in the .env file and `dataset` of the data source."),
         ("accessDenied", "The account lacks a right.",
          "Grant BigQuery Data Editor on the dataset and BigQuery Job User on the project."),
         ("authenticationFailed", "Google did not accept the credentials.",
-         "Check the credentials file in the .env file and the clock of this server."),
+         "Check GOOGLE_APPLICATION_CREDENTIALS in the .env file, and the clock of this server."),
         ("missingCredentials", "No credentials were found.",
          "Set GOOGLE_APPLICATION_CREDENTIALS in the .env file."),
         ("tls", "The secure connection to Google failed.",
          "Check the proxy and the certificates of this server."),
         ("client", "The client library refused the request.",
-         "Read the message; if the address of BigQuery in the .env file is right, report it."),
+         "Read the message; if BIGQUERY_EMULATOR_HOST in the .env file is right or not set, report "
+         "it."),
         ("unknown", "BigQuery gave no reason.", "Look the job up in the Google Cloud console."),
         ("duplicate", "A job or table of this name already exists.",
          "Run the view again; if it repeats, see who else writes into the dataset."),
@@ -393,9 +416,12 @@ _BIGQUERY = [
         ("billingTierLimitExceeded", "The query costs more than the project allows.",
          "Load a shorter window, or raise the limit."),
         ("bytesBilledLimitExceeded", "The query would bill more than the configured maximum.",
-         "Partition the target, load a shorter window, or raise the maximum in the .env file."),
+         "Partition the target, load a shorter window, or raise ETL_MAX_BYTES_BILLED in the .env "
+         "file."),
         ("blocked", "The project or the account is blocked for the moment.",
          "Ask the administrator of the Google Cloud project."),
+        ("jobCancelled", "Somebody cancelled the job in BigQuery.",
+         "Ask in the Google Cloud project who cancels jobs there, then run the view again."),
         ("notImplemented", "The job asks for something that does not exist.",
          "Report the message."),
         ("tableUnavailable", "The table cannot be used for the moment.", _AGAIN),
@@ -410,6 +436,9 @@ _BIGQUERY = [
         ("jobInternalError", "BigQuery failed for the moment.", _AGAIN),
         ("badGateway", "BigQuery failed for the moment.", _AGAIN),
         ("resourceInUse", "Another job holds the table.", _AGAIN),
+        ("concurrentUpdate", "Another writer changed the table at the same moment.",
+         "The target is as it was before; run the view again, and if it repeats, see who else "
+         "writes into the dataset."),
         ("timeout", "The job took too long.", _AGAIN),
         ("connectionLost", "The connection to BigQuery was lost.", _AGAIN),
     ),
@@ -421,14 +450,8 @@ CODES: dict[str, Code] = {
     row.code: row for row in [*_OWN_CONFIG, *_OWN_OTHER, *_ORACLE, *_DRIVER, *_BIGQUERY]
 }
 
-TRANSIENT_ORACLE: frozenset[str] = frozenset(
-    code for code, row in CODES.items() if row.kind == "SourceUnavailable"
-)
-"""Codes of Oracle and its driver after which a new connection may succeed.
-
-The driver's own `isrecoverable` is False for "cannot connect" (DPY-6005) and True for
-ORA-00600, so it cannot be used alone.
-"""
+OWN: frozenset[str] = frozenset(row.code for row in [*_OWN_CONFIG, *_OWN_OTHER])
+"""Codes of our own: the product itself decides to raise each of them somewhere."""
 
 SNAPSHOT_TOO_OLD: frozenset[str] = frozenset({"ORA-01555", "ORA-01466", "ORA-22924"})
 """The moment that the run reads is gone: it goes on in smaller windows, each at its own moment."""

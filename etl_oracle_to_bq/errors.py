@@ -1,6 +1,7 @@
 """The one error tree of the product.
 
     EtlError                      .code .transient .exit_code .step .view .run_id .action
+    │                             itself: a defect, or a process that died              exit 1
     ├─ ConfigError                unknown or invalid view, missing setting               exit 2
     ├─ SourceError                Oracle said no; .code is ORA-nnnnn or DPY-nnnn          exit 3
     │   └─ SourceUnavailable      the same, and worth another try
@@ -9,11 +10,15 @@
     ├─ DestinationError           BigQuery said no; .code is BigQuery's reason           exit 6
     │   └─ DestinationUnavailable the same, and worth another try
     ├─ CatalogError               the configuration database cannot be read or written   exit 7
-    └─ Busy                       another live run holds the view                        exit 75
+    ├─ Busy                       another live run holds the view                        exit 75
+    └─ Stopped                    somebody stopped the run on purpose                    exit 130
 
 A door (extract, stage, load, catalog, notify) translates its library's exceptions into
 this tree in one place. `code` is a key of `codes.CODES`, from which `action`, the README's
 table and the mails are made; a code that is not in the registry gets its kind's action.
+
+The registry also says which class a code belongs to. An error of another class cannot be made
+with it, so that a code means one exit code; doors ask `kind_of` for the class.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from etl_oracle_to_bq.codes import action_for
+from etl_oracle_to_bq.codes import CODES, action_for
 
 
 class EtlError(Exception):
@@ -29,6 +34,7 @@ class EtlError(Exception):
 
     `message` says what happened and to which view; `code` names it in the registry. `step`,
     `view` and `run_id` are filled in by `run.py` when the door that raised did not know them.
+    Raises ValueError when the registry has the code under another class.
     """
 
     exit_code: ClassVar[int] = 1
@@ -36,6 +42,9 @@ class EtlError(Exception):
 
     def __init__(self, message: str, *, code: str, view: str = "", step: str = "") -> None:
         super().__init__(message)
+        kind = type(self).__name__
+        if code in CODES and CODES[code].kind != kind:
+            raise ValueError(f"{code} is a {CODES[code].kind} in the registry, not a {kind}")
         self.message = message
         self.code = code
         self.view = view
@@ -125,3 +134,33 @@ class Busy(EtlError):
     """Another live run holds the view."""
 
     exit_code = 75
+
+
+class Stopped(EtlError):
+    """Somebody stopped the run on purpose: Stop in ETL Transaction, Ctrl-C, or a signal."""
+
+    exit_code = 130
+
+
+KINDS: dict[str, type[EtlError]] = {
+    kind.__name__: kind
+    for kind in (
+        EtlError,
+        ConfigError,
+        SourceError,
+        SourceUnavailable,
+        SchemaMismatch,
+        StageError,
+        DestinationError,
+        DestinationUnavailable,
+        CatalogError,
+        Busy,
+        Stopped,
+    )
+}
+"""Every class of the tree by its name, which is the `kind` of the registry."""
+
+
+def kind_of(code: str, otherwise: type[EtlError]) -> type[EtlError]:
+    """The class that the registry has a code under; `otherwise` for a code it does not have."""
+    return KINDS[CODES[code].kind] if code in CODES else otherwise

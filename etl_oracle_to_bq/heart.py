@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from etl_oracle_to_bq.catalog import Catalog, Progress, RunHandle
-from etl_oracle_to_bq.errors import Busy, CatalogError, EtlError, StageError
+from etl_oracle_to_bq.errors import Busy, CatalogError, EtlError, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Heart:
                 self._interrupt = None
 
     def check(self) -> None:
-        """Raise what stops the run: Busy `lease-lost`, or StageError `stopped`."""
+        """Raise what stops the run: Busy `lease-lost`, or Stopped."""
         if self._trouble:
             raise self._trouble
 
@@ -86,7 +86,7 @@ class Heart:
             self.check()
 
     def verify(self) -> None:
-        """Beat now, in the caller's thread: raises Busy, StageError, or CatalogError."""
+        """Beat now, in the caller's thread: raises Busy, Stopped, or CatalogError."""
         self.check()
         self._beat()
         self.check()
@@ -112,6 +112,6 @@ class Heart:
 
     def _beat(self) -> None:
         if self._catalog.beat(self._handle, self._progress()):
-            self._trouble = StageError(
-                "The run was stopped on request.", code="stopped", step="extract"
+            self._trouble = Stopped(
+                f"The load of {self._handle.view} was stopped in the admin site.", code="stopped"
             )

@@ -436,7 +436,8 @@ class Outcome:
     """How one run ended. `seconds` by step; `watermark` naive, in the column's own clock.
 
     `piece` is the part of its window that it took, `rest` what is left of it for runs to come.
-    `unsettled` says that nobody knows yet whether it was committed.
+    `unsettled` says that nobody knows yet whether it was committed. `interrupted` says that it
+    was not this run alone that was stopped, but the command: nothing is to be begun after it.
     """
 
     view: str
@@ -453,6 +454,7 @@ class Outcome:
     slices: int = 1
     window: Window | None = None
     unsettled: bool = False
+    interrupted: bool = False
 
     @property
     def exit_code(self) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from etl_oracle_to_bq import children, series, tools
 from etl_oracle_to_bq import settings as configuration
-from etl_oracle_to_bq.errors import CatalogError
+from etl_oracle_to_bq.errors import EtlError
 from etl_oracle_to_bq.model import Counts, Outcome, Request, RunStatus, Source
 from etl_oracle_to_bq.progress import ProgressLine
 
@@ -33,43 +33,49 @@ class ViewJob:
     request: Request
 
 
-def load_views(sources: Sequence[Source], asked: Asked, at_once: int) -> list[list[Outcome]]:
+def load_views(
+    sources: Sequence[Source], asked: Asked, at_once: int
+) -> tuple[list[list[Outcome]], bool]:
     """The outcomes of each source, in the order of `sources`, which is also that of their start.
 
-    `asked` gives the request of a source when its turn comes. On KeyboardInterrupt the living
-    runs are stopped and recorded first. No process is left behind in any case.
+    And whether a KeyboardInterrupt ended it: then the living runs were stopped and recorded, and
+    a view that was not begun has no outcome. `asked` gives the request of a source when its turn
+    comes. No process is left behind in any case.
     """
     pool = _Pool(sources, asked)
     try:
-        return pool.load(min(at_once, len(sources)))
+        pool.load(min(at_once, len(sources)))
     except KeyboardInterrupt:
         pool.stop()
-        raise
+        return pool.outcomes, True
     finally:
         pool.end()
+    return pool.outcomes, False
 
 
 class _Pool:
     def __init__(self, sources: Sequence[Source], asked: Asked) -> None:
         self._waiting = deque(enumerate(sources))
         self._asked = asked
-        self._outcomes: list[list[Outcome]] = [[] for _ in sources]
+        self.outcomes: list[list[Outcome]] = [[] for _ in sources]
         self._busy: dict[children.Child, tuple[int, Source]] = {}
         self._children: list[children.Child] = []
 
-    def load(self, at_once: int) -> list[list[Outcome]]:
+    def load(self, at_once: int) -> None:
         for _ in range(at_once):
             self._begin()
         while self._busy:
             for child, outcomes in children.received(self._busy, LOOK_SECONDS):
-                place, source = self._busy.pop(child)
-                if outcomes is None:
-                    outcomes = [_died(source)]
-                    self._begin()
-                else:
+                if self._kept(child, outcomes):
                     self._next(child)
-                self._outcomes[place] = outcomes
-        return self._outcomes
+                else:
+                    self._begin()
+
+    def _kept(self, child: children.Child, outcomes: list[Outcome] | None) -> bool:
+        """Keep what came of a view, None: nothing; True when its process can load another."""
+        place, source = self._busy.pop(child)
+        self.outcomes[place] = outcomes or [_died(source)]
+        return not (outcomes is None or outcomes[-1].interrupted)
 
     def _begin(self) -> None:
         if self._waiting:
@@ -86,8 +92,11 @@ class _Pool:
         for child in self._busy:
             child.stop()
         deadline = time.monotonic() + LAST_SECONDS
-        for child in self._busy:
-            child.ended_within(max(0.0, deadline - time.monotonic()))
+        while self._busy and (left := deadline - time.monotonic()) > 0:
+            for child, outcomes in children.received(self._busy, left):
+                self._kept(child, outcomes)
+        for child in list(self._busy):
+            self._kept(child, None)
 
     def end(self) -> None:
         for child in self._children:
@@ -95,13 +104,13 @@ class _Pool:
 
 
 def _died(source: Source) -> Outcome:
-    error = CatalogError(
+    error = EtlError(
         f"The process that loaded {source.view} ended without a word. The next run of the view "
         "finds out what became of it.",
         code="run-died",
         view=source.view,
     )
-    return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
+    return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error, unsettled=True)
 
 
 def _work(inbox: children.Inbox, send: Callable[[object], None]) -> None:
@@ -114,4 +123,7 @@ def _work(inbox: children.Inbox, send: Callable[[object], None]) -> None:
     ):
         while True:
             job: ViewJob = inbox.get()
-            send(series.load_view(opened, job.source, job.request))
+            outcomes = series.load_view(opened, job.source, job.request)
+            send(outcomes)
+            if outcomes[-1].interrupted:
+                return

@@ -25,6 +25,7 @@ from etl_oracle_to_bq.errors import (
     EtlError,
     SourceError,
     StageError,
+    Stopped,
 )
 from etl_oracle_to_bq.heart import Heart
 from etl_oracle_to_bq.model import (
@@ -60,7 +61,8 @@ def run_view(tools: Tools, source: Source, request: Request) -> Outcome:
     """Load one view; never raises an EtlError, the outcome carries it.
 
     On failure the transaction is FAILED, a log error is written, and target and watermark
-    stand as before. Raises only KeyboardInterrupt, after recording it.
+    stand as before. A KeyboardInterrupt while the view is held is recorded as Stopped, and
+    `interrupted` tells of it; before or after that it is raised.
     """
     try:
         run = _claim(tools, source, request)
@@ -76,6 +78,12 @@ def refused(tools: Tools, source: Source, error: EtlError) -> Outcome:
     if not isinstance(error, Busy):
         tools.catalog.record_error(error, _trace(error))
     return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error)
+
+
+def not_begun(source: Source) -> Outcome:
+    """The outcome of a view that Ctrl-C or a signal kept from being held; nothing is recorded."""
+    error = _interrupted(source)
+    return Outcome(source.view, "", RunStatus.FAILED, Counts(), error=error, interrupted=True)
 
 
 def explain(tools: Tools, source: Source, request: Request) -> Plan:
@@ -199,9 +207,9 @@ class _Run:
             except EtlError as error:
                 self._failed(self._reason(error))
             except KeyboardInterrupt:
+                self.outcome.interrupted = True
                 if self.outcome.status is RunStatus.RUNNING:
-                    self._failed(StageError("The run was stopped from outside.", code="stopped"))
-                raise
+                    self._failed(_interrupted(self.source))
             # The last line of defence of an unattended run: told, recorded, never swallowed.
             except Exception as bug:  # noqa: BLE001
                 self._failed(self._reason(_unexpected(bug)))
@@ -216,7 +224,7 @@ class _Run:
         except Busy as lost:
             log.warning("%s was noticed first: %s", error.code, error)
             return lost
-        except StageError as stopped:
+        except Stopped as stopped:
             return stopped if isinstance(error, SourceError) else error
         except EtlError as other:
             log.info("the lease could not be looked at: %s", other)
@@ -507,6 +515,14 @@ def _tried(what: str, chore: Callable[[], object]) -> list[str]:
         log.warning("%s: %s", what, error)
         return [f"The {what} could not be brought up to date: {error.code}: {error}"]
     return []
+
+
+def _interrupted(source: Source) -> Stopped:
+    return Stopped(
+        f"The load of {source.view} was stopped by Ctrl-C or a signal.",
+        code="stopped",
+        view=source.view,
+    )
 
 
 def _unexpected(bug: Exception) -> EtlError:

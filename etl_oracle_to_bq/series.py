@@ -7,6 +7,7 @@ transactions themselves, so that after a kill the same command goes on where it 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 from etl_oracle_to_bq import plan as planning
@@ -19,22 +20,32 @@ from etl_oracle_to_bq.tools import Tools
 def load_view(tools: Tools, source: Source, request: Request) -> list[Outcome]:
     """Load one view, in one run or a series; the outcomes in order, at least one.
 
-    The first failure ends the series; what was committed before it stays.
+    The first failure or stop ends the series; what was committed before it stays. Ctrl-C or a
+    signal is told by `interrupted` of the last outcome, never raised.
     """
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in _runs(tools, source, request):
+            outcomes.append(outcome)
+    except KeyboardInterrupt:
+        outcomes.append(run.not_begun(source))
+    return outcomes
+
+
+def _runs(tools: Tools, source: Source, request: Request) -> Iterator[Outcome]:
     try:
         run.settle_dead_runs(tools, source)
         pending = deque(_requests(tools, tools.catalog.source(source.id), request))
     except EtlError as error:
-        return [run.refused(tools, source, error)]
-    outcomes: list[Outcome] = []
+        yield run.refused(tools, source, error)
+        return
     while pending:
         asked = pending.popleft()
         outcome = run.run_view(tools, source, asked)
-        outcomes.append(outcome)
-        if outcome.error:
-            break
+        yield outcome
+        if outcome.error or outcome.interrupted:
+            return
         pending.extendleft(replace(asked, piece=piece) for piece in reversed(outcome.rest))
-    return outcomes
 
 
 def _requests(tools: Tools, source: Source, request: Request) -> list[Request]:

@@ -18,15 +18,7 @@ from etl_web_admin.settings import SITE_SETTINGS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 SPEED = Path(__file__).resolve().parent / "benchmarks" / "results" / "speed.md"
-MAIN_CLASSES = (
-    errors.ConfigError,
-    errors.SourceError,
-    errors.SchemaMismatch,
-    errors.StageError,
-    errors.DestinationError,
-    errors.CatalogError,
-    errors.Busy,
-)
+MAIN_CLASSES = [kind for kind in errors.KINDS.values() if kind.__base__ is errors.EtlError]
 
 
 def settings() -> str:
@@ -57,11 +49,15 @@ def exit_codes() -> str:
         )
         for kind in MAIN_CLASSES
     ]
-    unknown = ("1", "`EtlError`", "A defect of this program.", KIND_ACTIONS["EtlError"])
-    stopped = ("130", "", "Stopped by Ctrl-C or a signal.", "The next run goes on where it was.")
+    unknown = (
+        "1",
+        "`EtlError`",
+        "A defect of this program, or a process of it that ended without a word.",
+        KIND_ACTIONS["EtlError"],
+    )
     return _table(
         ("Exit code", "Error", "What happened", "What to do"),
-        [("0", "", "Every view is loaded.", ""), unknown, *kinds, stopped],
+        [("0", "", "Every view is loaded.", ""), unknown, *kinds],
     )
 
 

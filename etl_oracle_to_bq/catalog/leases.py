@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from etl_oracle_to_bq.errors import Busy, CatalogError, EtlError
+from etl_oracle_to_bq.errors import Busy, EtlError
 from etl_oracle_to_bq.model import Counts, LoadType, Request
 
 # On Linux a process's moment of birth moves when the system clock is set (psutil documents it):
@@ -113,7 +113,7 @@ def lost(handle: RunHandle) -> Busy:
 
 
 def died(row: Any, holder: str) -> EtlError:
-    return CatalogError(
+    return EtlError(
         f"Run {row.run_id} of {row.source.view} died at step {row.step or 'config'} "
         f"({holder}). It committed nothing; its window is loaded again.",
         code="run-died",

@@ -192,7 +192,7 @@ def _time_zone(store: Store) -> str:
         raise ConfigError(
             f"Data store {store.name}: {store.session_time_zone!r} is not a time zone; "
             "+07:00 and Asia/Bangkok are.",
-            code="invalid-source",
+            code="invalid-store",
         )
     return store.session_time_zone
 
@@ -207,7 +207,7 @@ def _schema(cursor: oracledb.Cursor, store: Store) -> str:
     found = {row[0] for row in cursor.fetchall()}
     if not found:
         raise ConfigError(
-            f"Data store {store.name}: there is no schema {wanted}.", code="invalid-source"
+            f"Data store {store.name}: there is no schema {wanted}.", code="invalid-store"
         )
     return wanted if wanted in found else wanted.upper()
 

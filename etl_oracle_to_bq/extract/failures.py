@@ -10,8 +10,7 @@ from contextlib import contextmanager
 
 import oracledb
 
-from etl_oracle_to_bq.codes import CODES, TRANSIENT_ORACLE
-from etl_oracle_to_bq.errors import EtlError, SourceError, SourceUnavailable
+from etl_oracle_to_bq.errors import EtlError, SourceError, SourceUnavailable, kind_of
 
 CONNECTION_LOST = "DPY-4011"
 CANNOT_CONNECT = "DPY-6005"
@@ -25,9 +24,11 @@ SHORTEST_SECRET = 4
 
 @contextmanager
 def oracle_errors(doing: str, *secrets: str) -> Iterator[None]:
-    """Raise what Oracle, its driver or the network raises as SourceError or SourceUnavailable.
+    """Raise what Oracle, its driver or the network raises as the class of its code in the registry.
 
-    `doing` begins the message ("Reading ERP.V_INVOICES"). The secrets never appear in it.
+    That is SourceError or SourceUnavailable, and StageError for a value or a batch that the
+    driver cannot hold. `doing` begins the message ("Reading ERP.V_INVOICES"). The secrets never
+    appear in it.
     """
     try:
         yield
@@ -43,7 +44,7 @@ def translate(error: BaseException, doing: str, *secrets: str) -> EtlError:
     message = f"{doing}: {_plain(str(error))}"
     for secret in _maskable(secrets):
         message = message.replace(secret, "***")
-    kind = SourceUnavailable if _is_transient(error, code) else SourceError
+    kind = kind_of(code, SourceUnavailable if _is_recoverable(error) else SourceError)
     return kind(message, code=code)
 
 
@@ -83,9 +84,11 @@ def _network_code(error: OSError) -> str:
     return NO_ANSWER if isinstance(error, TimeoutError) else CONNECTION_LOST
 
 
-def _is_transient(error: BaseException, code: str) -> bool:
-    if code in CODES:
-        return code in TRANSIENT_ORACLE
+def _is_recoverable(error: BaseException) -> bool:
+    """What the driver says, for a code that the registry does not have.
+
+    It cannot be trusted for all: it denies "cannot connect" (DPY-6005) and affirms ORA-00600.
+    """
     details = error.args[0] if error.args else None
     return bool(getattr(details, "isrecoverable", False))
 

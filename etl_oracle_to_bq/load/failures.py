@@ -21,7 +21,12 @@ from google.auth import exceptions as auth
 from google.cloud.bigquery import exceptions as client_exceptions
 from google.resumable_media import DataCorruption, InvalidResponse
 
-from etl_oracle_to_bq.errors import DestinationError, DestinationUnavailable
+from etl_oracle_to_bq.errors import (
+    DestinationError,
+    DestinationUnavailable,
+    EtlError,
+    kind_of,
+)
 
 # Documented as worth repeating (docs/error-messages, docs/troubleshoot-quotas). quotaExceeded
 # is not among them: it asks for ten minutes or more, and for somebody to look.
@@ -39,6 +44,11 @@ TRANSIENT_REASONS = frozenset(
 
 # Texts of statements that lost against another writer (docs/troubleshoot-queries).
 _CONFLICTING_WRITERS = ("Could not serialize access", "aborted due to concurrent update")
+CONFLICT = "concurrentUpdate"
+
+# BigQuery's reason for a job that somebody cancelled there; `stopped` is our own code for a run
+# that somebody stopped here.
+_RENAMED = {"stopped": "jobCancelled"}
 
 _REASON_OF_STATUS = {
     400: "invalid",
@@ -94,7 +104,7 @@ def translated(doing: str) -> Iterator[None]:
         raise error_for(error, doing) from None
 
 
-def error_for(error: BaseException, doing: str) -> DestinationError:
+def error_for(error: BaseException, doing: str) -> EtlError:
     """The product's error for one of `HANDLED`."""
     if isinstance(error, api.RetryError):
         return _gave_up(error, doing)
@@ -103,34 +113,52 @@ def error_for(error: BaseException, doing: str) -> DestinationError:
     if isinstance(error, api.GoogleAPICallError):
         return _answered(error, doing)
     if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return _permanent(doing, "tls", f"the secure connection failed: {_clean(error)}")
+        return DestinationError(
+            f"While {doing}: the secure connection failed: {_clean(error)}", code="tls"
+        )
     if isinstance(error, _BAD_ADDRESSES):
-        return _permanent(doing, "client", f"the address of BigQuery is wrong: {_clean(error)}")
+        return DestinationError(
+            f"While {doing}: the address of BigQuery is wrong: {_clean(error)}", code="client"
+        )
     if isinstance(error, _LINE_ERRORS):
         return DestinationUnavailable(
             f"While {doing}: BigQuery cannot be reached ({type(error).__name__}).",
             code="connectionLost",
         )
     if isinstance(error, auth.DefaultCredentialsError):
-        return _permanent(doing, "missingCredentials", f"no credentials: {_clean(error)}")
+        return DestinationError(
+            f"While {doing}: no credentials: {_clean(error)}", code="missingCredentials"
+        )
     if isinstance(error, auth.GoogleAuthError):
-        return _permanent(doing, "authenticationFailed", f"Google refuses us: {_clean(error)}")
-    return _permanent(doing, "client", f"{type(error).__name__}: {_clean(error)}")
+        return DestinationError(
+            f"While {doing}: Google refuses us: {_clean(error)}", code="authenticationFailed"
+        )
+    return DestinationError(
+        f"While {doing}: {type(error).__name__}: {_clean(error)}", code="client"
+    )
 
 
-def job_failure(error: Mapping[str, Any], doing: str) -> DestinationError:
+def job_failure(error: Mapping[str, Any], doing: str) -> EtlError:
     """The error of a job that ended with this `error_result`."""
     reason = str(error.get("reason") or "unknown")
     message = _clean(error.get("message") or "no message")
-    kind = DestinationUnavailable if worth_repeating(error) else DestinationError
-    return kind(f"While {doing}: BigQuery says {message} ({reason})", code=reason)
+    told = f"While {doing}: BigQuery says {message} ({reason})"
+    return _error(told, CONFLICT if _lost_against_a_writer(error) else reason)
 
 
 def worth_repeating(error: Mapping[str, Any]) -> bool:
     """True when a job that ended with this `error_result` may succeed under a new id."""
-    if error.get("reason") in TRANSIENT_REASONS:
-        return True
+    return error.get("reason") in TRANSIENT_REASONS or _lost_against_a_writer(error)
+
+
+def _lost_against_a_writer(error: Mapping[str, Any]) -> bool:
     return any(text in str(error.get("message")) for text in _CONFLICTING_WRITERS)
+
+
+def _error(message: str, reason: str, otherwise: type[EtlError] = DestinationError) -> EtlError:
+    """Of the class that the registry has the reason under, `otherwise` for an unknown reason."""
+    code = _RENAMED.get(reason, reason)
+    return kind_of(code, otherwise)(message, code=code)
 
 
 def _http_error(error: InvalidResponse) -> BaseException:
@@ -138,25 +166,23 @@ def _http_error(error: InvalidResponse) -> BaseException:
     return found
 
 
-def _gave_up(error: api.RetryError, doing: str) -> DestinationError:
+def _gave_up(error: api.RetryError, doing: str) -> EtlError:
     cause = error.cause
     if isinstance(cause, HANDLED) and not isinstance(cause, api.RetryError):
         inner = error_for(cause, doing)
-        return DestinationUnavailable(
-            f"{inner.message} It was tried until the time limit.", code=inner.code
-        )
+        told = f"{inner.message} It was tried until the time limit."
+        return _error(told, inner.code, DestinationUnavailable)
     return DestinationUnavailable(
         f"While {doing}: BigQuery did not answer in time.", code="connectionLost"
     )
 
 
-def _answered(error: api.GoogleAPICallError, doing: str) -> DestinationError:
+def _answered(error: api.GoogleAPICallError, doing: str) -> EtlError:
     reason = reason_of(error)
     message = f"While {doing}: BigQuery says {_clean(_message(error))} ({reason})"
     status = error.code or 0
-    if reason in TRANSIENT_REASONS or status in (408, 429) or status >= 500:
-        return DestinationUnavailable(message, code=reason)
-    return DestinationError(message, code=reason)
+    passing = status in (408, 429) or status >= 500
+    return _error(message, reason, DestinationUnavailable if passing else DestinationError)
 
 
 def reason_of(error: api.GoogleAPICallError) -> str:
@@ -173,10 +199,6 @@ def _message(error: api.GoogleAPICallError) -> str:
     if isinstance(first, Mapping) and first.get("message"):
         return str(first["message"])
     return str(error.message)
-
-
-def _permanent(doing: str, code: str, what: str) -> DestinationError:
-    return DestinationError(f"While {doing}: {what}", code=code)
 
 
 def _clean(text: object) -> str:

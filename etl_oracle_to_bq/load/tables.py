@@ -16,6 +16,15 @@ DAY_MS = 24 * 60 * 60 * 1000
 # The API answers with the names of the old dialect (rest/v2/tables, TableFieldSchema.type).
 _STANDARD = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
 
+# What else may bear a table's name (rest/v2/tables, `type`). A clone is a TABLE, and is written to
+# as one.
+_NO_TABLES = {
+    "VIEW": "a view",
+    "MATERIALIZED_VIEW": "a materialized view",
+    "EXTERNAL": "an external table",
+    "SNAPSHOT": "a table snapshot",
+}
+
 _PARAMETERS = re.compile(r"(\w+)\((\d+)(?:,(\d+))?\)")
 
 
@@ -24,13 +33,9 @@ def from_bigquery(live: bigquery.Table) -> Table:
 
     A declared precision, scale or length is part of the type text, e.g. `NUMERIC(10,2)`.
     A day that has only begun counts as a day of partition expiration. Raises
-    ConfigError `foreign-target` for a view or another thing that cannot be loaded.
+    ConfigError `not-a-table`, see `refuse_no_table`.
     """
-    if live.table_type not in (None, "TABLE"):
-        raise ConfigError(
-            f"{live.dataset_id}.{live.table_id} is a {live.table_type}, not a table.",
-            code="foreign-target",
-        )
+    refuse_no_table(live)
     column, unit, expiration = _partitioning(live)
     return Table(
         dataset=live.dataset_id,
@@ -43,6 +48,17 @@ def from_bigquery(live: bigquery.Table) -> Table:
         cluster_columns=tuple(live.clustering_fields or ()),
         labels=dict(live.labels),
         rows=live.num_rows,
+    )
+
+
+def refuse_no_table(live: bigquery.Table) -> None:
+    """Raise ConfigError `not-a-table` for a view or another thing that takes no rows."""
+    if live.table_type in (None, "TABLE"):
+        return
+    what = _NO_TABLES.get(live.table_type, f"of type {live.table_type}")
+    raise ConfigError(
+        f"{live.dataset_id}.{live.table_id} is {what}, not a table that rows can be loaded into.",
+        code="not-a-table",
     )
 
 

@@ -40,6 +40,7 @@ from etl_oracle_to_bq.load.jobs import Jobs
 from etl_oracle_to_bq.load.tables import (
     from_bigquery,
     missing_labels,
+    refuse_no_table,
     schema_of,
     time_partitioning,
     to_bigquery,
@@ -149,7 +150,7 @@ class Warehouse:
     def describe(self, dataset: str, table: str) -> Table | None:
         """The table as it is, or None when there is none (or no such dataset).
 
-        Raises ConfigError `foreign-target` for a view.
+        Raises ConfigError `not-a-table` for a view, a snapshot and whatever else cannot be written.
         """
         live = self._live(dataset, table)
         return None if live is None else from_bigquery(live)
@@ -342,7 +343,8 @@ class Warehouse:
             return
         if live.table_type != "VIEW" or live.labels.get(OWNER_LABEL) != OWNER:
             raise ConfigError(
-                f"{target.dataset}.{name} exists and was not made by this program.",
+                f"{target.dataset}.{name} exists and was not made by this program: rename or drop "
+                "it, or choose another target.",
                 code="foreign-target",
             )
         if live.view_query != text:
@@ -353,10 +355,16 @@ class Warehouse:
                 )
 
     def write_load_status(self, dataset: str, row: LoadStatus) -> None:
-        """Put one source's row into `etl_load_status`, making the table when it is missing."""
+        """Put one source's row into `etl_load_status`, making the table when it is missing.
+
+        Raises ConfigError `not-a-table` when something else bears its name.
+        """
         table = replace(STATUS, dataset=dataset)
-        if self._live(dataset, table.name) is None:
+        live = self._live(dataset, table.name)
+        if live is None:
             self._create(to_bigquery(table, self.settings.project), f"creating {table.path}")
+        else:
+            refuse_no_table(live)
         parameters = [
             bigquery.ScalarQueryParameter("source", "INT64", row.source),
             bigquery.ScalarQueryParameter("view", "STRING", row.view),

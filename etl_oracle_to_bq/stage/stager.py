@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl_oracle_to_bq.errors import EtlError, StageError
+from etl_oracle_to_bq.errors import EtlError, StageError, Stopped
 from etl_oracle_to_bq.model import LoadMode, Part
 from etl_oracle_to_bq.schema import IMPORTED_AT
 from etl_oracle_to_bq.stage.folders import disk_error, remove_folder
@@ -115,7 +115,7 @@ class Stager:
 
         When the disk was full the whole folder is removed, to give the room back.
         """
-        self._failure = self._failure or StageError("The run was given up.", code="stopped")
+        self._failure = self._failure or Stopped("The run was given up.", code="stopped")
         self._stop()
         if self._writer:
             self._writer.abandon()

@@ -77,7 +77,7 @@ def _asked(arguments: Sequence[str], seconds: int) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         raise Refusal(
-            "timeout",
+            "answer-late",
             f"There was no answer within {seconds} seconds.",
             "Check host, port and firewall of the data store, then try again.",
         ) from None

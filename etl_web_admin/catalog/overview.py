@@ -37,10 +37,11 @@ class State:
 
 
 FAILED = State("Failed", "danger", 0)
-LATE = State("Late", "warning", 1)
-NEVER = State("Never loaded", "warning", 2)
-RUNNING = State("Running", "info", 3)
-FRESH = State("Fresh", "success", 4)
+STOPPED = State("Stopped", "warning", 1)
+LATE = State("Late", "warning", 2)
+NEVER = State("Never loaded", "warning", 3)
+RUNNING = State("Running", "info", 4)
+FRESH = State("Fresh", "success", 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ def state_of(source: DataSource, last_run: EtlTransaction | None, age: timedelta
         return NEVER
     if last_run.status == RunStatus.RUNNING:
         return RUNNING
+    if last_run.stopped:
+        return STOPPED
     if last_run.status in (RunStatus.FAILED, RunStatus.ABANDONED):
         return FAILED
     return LATE if age is None or age > source.expected_every else FRESH

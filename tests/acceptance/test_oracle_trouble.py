@@ -171,7 +171,7 @@ def test_a_stop_request_ends_a_statement_that_brings_no_row(
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 5, out
+    assert process.returncode == 130, out
     assert json.loads(out)["runs"][0]["error"]["code"] == "stopped"
     house.is_tidy()
 

@@ -122,7 +122,7 @@ def test_a_process_that_dies_takes_one_view_with_it(
     out, err = finish(process)
     erp.faults.clear()
     runs = {run["view"].partition(".")[2]: run for run in json.loads(out)["runs"]}
-    assert process.returncode == 7, err
+    assert process.returncode == 1, err
     assert runs["ONE"]["error"]["code"] == "run-died"
     assert {run["status"] for view, run in runs.items() if view != "ONE"} == {"succeeded"}
     four.run_one("ONE")
@@ -166,11 +166,31 @@ def test_a_command_that_is_stopped_stops_and_records_its_runs(
     workers = [psutil.Process(row["process"]) for row in running(four)]
     two_stalled.send_signal(signal.SIGTERM)
     out, _ = finish(two_stalled)
-    assert (two_stalled.returncode, out) == (130, "")
+    runs = json.loads(out)["runs"]
+    assert (two_stalled.returncode, len(runs)) == (130, 2)
+    assert {run["error"]["code"] for run in runs} == {"stopped"}
     assert not any(map(lives, workers))
     ended = four.transactions()
     assert [(row["status"], row["error_code"]) for row in ended] == [("failed", "stopped")] * 2
     four.is_tidy()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_a_process_that_is_told_to_end_stops_its_view_only(
+    four: House, rows_made: Oracle, erp: Sandbox
+) -> None:
+    erp.faults.set("stall", row=2, match='"ONE"', times=1)
+    process = four.installation.start("run", "--all", "--parallel", "2", "--json")
+    stand_still(erp, process)
+    one = source_id(four, "ONE")
+    (held,) = (row for row in running(four) if row["source_id"] == one)
+    psutil.Process(held["process"]).terminate()
+    out, err = finish(process)
+    erp.faults.clear()
+    runs = {run["view"].partition(".")[2]: run for run in json.loads(out)["runs"]}
+    assert process.returncode == 130, err
+    assert runs["ONE"]["error"]["code"] == "stopped"
+    complete(four, rows_made, "TWO", "THREE", "FOUR")
 
 
 def test_a_database_that_others_write_to_is_no_obstacle(four: House, rows_made: Oracle) -> None:

@@ -189,6 +189,7 @@ def test_a_run_that_is_asked_to_stop_ends_its_slices(
     slices = readers(process)
     tables.sql("UPDATE etl_transaction SET cancel_requested = 1 WHERE status = 'running'")
     out, _ = finish(process)
+    assert process.returncode == 130
     assert json.loads(out)["runs"][0]["error"]["code"] == "stopped"
     assert not any(map(lives, slices))
     tables.is_tidy()

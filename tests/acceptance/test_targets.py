@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -210,14 +211,48 @@ def test_a_table_of_somebody_else_is_written_only_when_adopted(
     assert house.table(target).labels["managed_by"] == "oracle_to_bq"
 
 
-def test_a_view_in_the_place_of_the_target_is_refused(oracle: Oracle, house: House) -> None:
+# What the sandbox can make of all that is no table; tests/unit/test_load.py has the other kinds.
+NO_TABLES = {
+    "a view": "CREATE VIEW {path} AS SELECT 1 AS id",
+    "a materialized view": "CREATE MATERIALIZED VIEW {path} AS "
+    "SELECT id, COUNT(*) AS n FROM {dataset}.base GROUP BY id",
+    "a table snapshot": "CREATE SNAPSHOT TABLE {path} CLONE {dataset}.base",
+}
+
+
+def put_in_the_place_of(house: House, dataset: str, table: str, statement: str) -> None:
+    house.client.create_dataset(dataset, exists_ok=True)
+    house.client.query(f"CREATE TABLE IF NOT EXISTS {dataset}.base (id INT64)").result()
+    path = f"{dataset}.{table}"
+    house.client.query(statement.format(path=path, dataset=dataset)).result()
+
+
+@pytest.mark.parametrize("adopt", [False, True], ids=["foreign", "adopted"])
+@pytest.mark.parametrize("what", NO_TABLES)
+def test_what_is_no_table_is_refused_as_a_target_before_anything_is_read(
+    oracle: Oracle, house: House, what: str, adopt: bool
+) -> None:
     name = book(oracle)
-    target = entered(house, name, adopt=True)
-    house.client.create_dataset(house.dataset, exists_ok=True)
-    view = bigquery.Table(f"{house.client.project}.{house.dataset}.{target}")
-    view.view_query = "SELECT 1 AS id"
-    house.client.create_table(view)
-    house.fails(name, 2, "foreign-target")
+    target = entered(house, name, adopt=adopt)
+    put_in_the_place_of(house, house.dataset, target, NO_TABLES[what])
+    message = house.fails(name, 2, "not-a-table")
+    assert f"{house.dataset}.{target} is {what}" in message
+    assert house.transactions()[-1]["step"] == "plan"
+    planned = house.etl("plan", name, "--json")
+    error = json.loads(planned.stdout)["plans"][0]["error"]
+    assert (planned.returncode, error["code"], error["message"]) == (2, "not-a-table", message)
+    assert "Choose another target" in error["action"] and "adopting" in error["action"]
+
+
+def test_a_load_status_that_is_no_table_is_a_warning(oracle: Oracle, house: House) -> None:
+    name = book(oracle)
+    dataset = f"{house.dataset}_without_status"
+    target = entered(house, name, dataset=dataset)
+    put_in_the_place_of(house, dataset, "etl_load_status", NO_TABLES["a view"])
+    (warning,) = house.run_one(name)["warnings"]
+    assert "not-a-table" in warning and "etl_load_status is a view" in warning
+    rows = house.client.query(f"SELECT * FROM {dataset}.{target}").result()
+    same(loaded([dict(row.items()) for row in rows]), oracle.rows(name))
 
 
 def test_the_load_status_tells_success_and_failure(

@@ -167,7 +167,7 @@ def test_a_running_load_is_watched_and_stopped(watched: Watched, site: Site) -> 
     expect(page.locator("#run-live .etl-badge").first).to_have_text("Running")
     page.click("role=link[name='Stop']")
     page.click("role=button[name='Stop the run']")
-    assert "Succeeded" not in ended(page)
+    assert "Stopped" in ended(page)
 
 
 def test_roles_see_and_may_only_what_is_theirs(watched: Watched, site: Site) -> None:

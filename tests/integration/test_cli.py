@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.fernet import Fernet
 
+from etl_oracle_to_bq.codes import KIND_ACTIONS
 from tests.installation import ROOT, Installation
 from tests.waiting import finish, until
 
@@ -207,7 +208,9 @@ def test_a_signal_ends_a_question_at_once(
     until(lambda: set(log.glob("*.log")) > before, "the log file of the question", asking)
     asking.send_signal(number)
     out, err = finish(asking)
-    assert (asking.returncode, out, err.splitlines()[-1]) == (130, "", "Stopped.")
+    assert (asking.returncode, out) == (130, "")
+    told = "stopped: The command was stopped by Ctrl-C or a signal."
+    assert err.splitlines()[-2:] == [told, KIND_ACTIONS["Stopped"]]
     assert "Traceback" not in err
 
 
@@ -226,8 +229,9 @@ def test_a_signal_ends_a_run_that_says_so(
         running,
     )
     running.send_signal(signal.SIGTERM)
-    _, err = finish(running)
-    assert (running.returncode, err.splitlines()[-1]) == (130, "Stopped.")
+    out, _ = finish(running)
+    assert running.returncode == 130
+    assert out.splitlines()[0] == f"{VIEW}: STOPPED at step plan"
     (row,) = installation.rows("etl_transaction")
     assert (row["status"], row["error_code"], row["step"]) == ("failed", "stopped", "plan")
     assert row["ended_at"] is not None

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_oracle_to_bq import extract
-from etl_oracle_to_bq.codes import TRANSIENT_ORACLE
+from etl_oracle_to_bq.codes import CODES
 from etl_oracle_to_bq.errors import (
     ConfigError,
     EtlError,
@@ -331,7 +331,7 @@ def test_oracle_errors_in_the_middle_of_a_fetch(
         for batch in session.batches(query, pa.schema([("n", pa.int64())]), 1_000):
             fetched += batch.num_rows
     assert (caught.value.code, caught.value.transient) == (code, transient)
-    assert transient == (code in TRANSIENT_ORACLE) or code == "ORA-00376"
+    assert code not in CODES or CODES[code].transient == transient
     assert fetched == 2_000
 
 

@@ -75,7 +75,7 @@ def test_a_stop_request_reaches_the_run(
     database.change(run_id, "cancel_requested = 1")
     until(lambda: raised(worker, "check") is not None, "the stop request to be heard")
     told = raised(worker, "check")
-    assert told and (told.kind, told.code) == ("StageError", "stopped")
+    assert told and (told.kind, told.code) == ("Stopped", "stopped")
 
 
 def test_a_stop_request_ends_a_pause(

@@ -744,8 +744,9 @@ class TestForPowerBi:
 
     def test_a_view_cannot_be_a_target(self, plain: Bench) -> None:
         plain.warehouse.refresh_latest_view(plain.target, ("id",), "changed")
-        with pytest.raises(ConfigError, match="is a VIEW, not a table"):
+        with pytest.raises(ConfigError, match="orders_latest is a view, not a table") as caught:
             plain.warehouse.describe(plain.target.dataset, "orders_latest")
+        assert caught.value.code == "not-a-table"
 
     def test_load_status_has_one_row_a_source(self, plain: Bench) -> None:
         dataset = plain.target.dataset

@@ -11,7 +11,7 @@ import pytest
 
 from etl_oracle_to_bq import extract, load, stage
 from etl_oracle_to_bq import plan as planning
-from etl_oracle_to_bq.errors import EtlError, SourceUnavailable, StageError
+from etl_oracle_to_bq.errors import EtlError, SourceUnavailable, Stopped
 from etl_oracle_to_bq.model import (
     Counts,
     LoadMode,
@@ -154,10 +154,10 @@ def test_a_run_that_may_not_go_on_stops_and_keeps_its_parts(prepare: Callable[..
 
     def stop_at_the_third() -> None:
         if next(batches) == 2:
-            raise StageError("The run was stopped on request.", code="stopped")
+            raise Stopped("The run was stopped on request.", code="stopped")
 
     made.transfer.check = stop_at_the_third
-    with pytest.raises(StageError, match="stopped on request"):
+    with pytest.raises(Stopped, match="stopped on request"):
         made.go()
     assert 0 < made.counts.extracted <= 100
     assert made.counts.loaded == 0

@@ -467,6 +467,24 @@ def test_a_running_load_is_asked_to_stop_once(history: dict[str, Any]) -> None:
     assert not history["failed"].cancel_requested
 
 
+@pytest.mark.parametrize(
+    ("code", "word", "other"),
+    [("stopped", "Stopped", "Failed"), ("ORA-01555", "Failed", "Stopped")],
+)
+def test_a_run_that_somebody_stopped_did_not_fail(code: str, word: str, other: str) -> None:
+    """On every page that shows how it ended."""
+    run = make_run(make_source(), "failed", error="words", error_code=code)
+    client = client_of("viewer")
+    for page in (
+        "/live/",
+        "/catalog/datasource/",
+        "/catalog/etltransaction/",
+        f"/catalog/etltransaction/{run.pk}/live/",
+    ):
+        badges = re.findall(r"etl-badge[^>]*>\s*(\w+)", client.get(page).content.decode())
+        assert word in badges and other not in badges, (page, badges)
+
+
 def test_live_rows_are_shown_and_the_page_learns_of_the_end(history: dict[str, Any]) -> None:
     """The mark that ends the polling comes with the end."""
     client, run = client_of("viewer"), history["running"]

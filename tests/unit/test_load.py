@@ -16,6 +16,7 @@ import requests.exceptions
 import sqlglot
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
+from google.cloud import bigquery
 from google.cloud.bigquery import exceptions as client_exceptions
 from google.cloud.bigquery.job import QueryJob
 from hypothesis import given
@@ -401,6 +402,32 @@ class TestErrors:
     )
     def test_which_requests_are_sent_again(self, error: Exception, again: bool) -> None:
         assert _worth_sending_again(error) is again
+
+
+def live(kind: str) -> bigquery.Table:
+    """A table as tables.get describes it."""
+    reference = {"projectId": "p", "datasetId": "sales", "tableId": "orders"}
+    return bigquery.Table.from_api_repr({"tableReference": reference, "type": kind})
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("VIEW", "a view"),
+        ("MATERIALIZED_VIEW", "a materialized view"),
+        ("EXTERNAL", "an external table"),
+        ("SNAPSHOT", "a table snapshot"),
+        ("HEARD_OF_LATER", "of type HEARD_OF_LATER"),
+    ],
+)
+def test_only_a_table_is_a_table(kind: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=f"^sales.orders is {what}, not a table") as caught:
+        tables.from_bigquery(live(kind))
+    assert caught.value.code == "not-a-table"
+
+
+def test_a_table_is_one() -> None:
+    assert tables.from_bigquery(live("TABLE")).path == "sales.orders"
 
 
 def ended(jobs: Jobs, name: str, error: dict[str, str] | None, labels: dict[str, str]) -> QueryJob:

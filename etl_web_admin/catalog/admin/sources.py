@@ -123,6 +123,7 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
         return rows.defer("store__password", "store__wallet_password").annotate(
             last_run_id=Subquery(runs.values("pk")[:1]),
             last_status=Subquery(runs.values("status")[:1]),
+            last_code=Subquery(runs.values("error_code")[:1]),
             last_success=Subquery(won.values("ended_at")[:1]),
             last_rows_loaded=Subquery(won.values("rows_loaded")[:1]),
         )
@@ -139,11 +140,13 @@ class DataSourceAdmin(ConfigurationExchange, OraclePicker, Admin):
 
     @admin.display(description="state")
     def state(self, source: Any) -> str:
-        """Fresh, late, failed …, linked to the run that says so."""
+        """Fresh, late, failed, stopped …, linked to the run that says so."""
         if not source.active:
             return badge("Inactive", "muted")
         age = timezone.now() - source.last_success if source.last_success else None
-        run = EtlTransaction(status=source.last_status) if source.last_run_id else None
+        run = None
+        if source.last_run_id:
+            run = EtlTransaction(status=source.last_status, error_code=source.last_code)
         found = state_of(source, run, age)
         if run is None:
             return badge(found.word, found.colour)

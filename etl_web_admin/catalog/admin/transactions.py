@@ -114,7 +114,7 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
     def state(self, row: EtlTransaction) -> str:
         """With the step while it runs, with the code when it failed."""
         more = row.step if row.status == RunStatus.RUNNING else row.error_code
-        label = badge(row.get_status_display(), COLOURS[RunStatus(row.status)])
+        label = badge(row.outcome, _colour(row))
         return format_html('{} <span class="etl-dim">{}</span>', label, more) if more else label
 
     @admin.display(description="load", ordering="load_type")
@@ -168,7 +168,7 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
         return {
             "row": row,
             "title": row.source.view,
-            "colour": COLOURS[RunStatus(row.status)],
+            "colour": _colour(row),
             "steps": _steps(row),
             "errors_of_run": row.errors.defer("traceback").order_by("-created_at"),
             "may_run": request.user.has_perm("catalog.run_datasource"),
@@ -206,8 +206,9 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
         return self.confirm(
             request,
             title=f"Stop {row.source.view}",
-            text="The run stops within seconds. The target table and the watermark stay as they "
-            "were; the next load takes the same window again.",
+            text="The run stops within seconds, and the other views of its command go on. The "
+            "target table and the watermark stay as they were, and the next load takes the same "
+            "window again; a run that is committing already ends as ever.",
             button="Stop the run",
             danger=True,
             back=page,
@@ -247,6 +248,10 @@ class EtlTransactionAdmin(ReadOnlyAdmin):
             confirmed=found is not None,
             back=reverse("admin:catalog_etltransaction_changelist"),
         )
+
+
+def _colour(row: EtlTransaction) -> str:
+    return "warning" if row.stopped else COLOURS[RunStatus(row.status)]
 
 
 def _steps(row: EtlTransaction) -> list[dict[str, Any]]:

@@ -16,6 +16,9 @@ from etl_web_admin.catalog.models.choices import (
 )
 from etl_web_admin.catalog.models.source import DataSource
 
+# The code of a run that somebody stopped on purpose, as in `etl_oracle_to_bq/codes.py`.
+STOPPED = "stopped"
+
 
 class EtlTransaction(models.Model):
     """One attempt to load one view. Counts are NULL while unknown. Moments are UTC.
@@ -105,6 +108,16 @@ class EtlTransaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id[:8]} {self.get_status_display()}"
+
+    @property
+    def stopped(self) -> bool:
+        """True when somebody stopped the run on purpose, here or at the command line."""
+        return self.status == RunStatus.FAILED and self.error_code == STOPPED
+
+    @property
+    def outcome(self) -> str:
+        """The word for people: the status, but "Stopped" for what did not fail by itself."""
+        return "Stopped" if self.stopped else self.get_status_display()
 
 
 class LogError(models.Model):
