@@ -32,7 +32,13 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", ".env.example", "schedule_task.bat")),
     *(ROOT / "tests").glob("**/README.md"),
 ]
-SITE_COMMANDS = sorted(name for name, app in get_commands().items() if "etl_web_admin" in str(app))
+# Django's own, with a refusal of ours.
+ADAPTED = {"createsuperuser"}
+SITE_COMMANDS = sorted(
+    name
+    for name, app in get_commands().items()
+    if "etl_web_admin" in str(app) and name not in ADAPTED
+)
 OPTION = re.compile(r"(?<![\w<!-])--[a-z][a-z-]*")
 
 
@@ -103,11 +109,16 @@ OFFERED: dict[str, set[str]] = {
         for name, parser in subparsers(sandbox._parser()).items()
     },
     "tests.benchmarks": options_of(benchmarks._parser()),
+    "pip install": {"--no-deps", "--no-compile", "--only-binary"},
+    "uv pip compile": {
+        *("--universal", "--python-version", "--generate-hashes", "--no-strip-extras"),
+        *("--group", "--upgrade", "--upgrade-package"),
+    },
 }
 ETL_COMMANDS = sorted(subparsers(cli._parser()))
 # A command begins what is quoted, or follows the name of its program.
 COMMAND = re.compile(
-    r"(manage\.py \w+|tests\.sandbox [\w-]+|tests\.benchmarks)"
+    r"(manage\.py \w+|tests\.sandbox [\w-]+|tests\.benchmarks|pip install|uv pip compile)"
     rf"|(?:[`\"]|etl_oracle_to_bq )({'|'.join(ETL_COMMANDS)})(?= )"
 )
 
