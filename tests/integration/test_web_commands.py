@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.cookiejar
+import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.served import FORM_TOKEN, Site, free_port
 from tests.web import KEY
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 MANAGE = CHECKOUT / "etl_web_admin" / "manage.py"
-FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @pytest.fixture
@@ -48,8 +46,9 @@ def manage(
         [sys.executable, MANAGE, *arguments],
         env=dict(environment),
         cwd=cwd,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
     )
@@ -106,64 +105,14 @@ def test_the_etl_leaves_no_session_key_behind(environment: dict[str, str], tmp_p
     assert not list(tmp_path.glob(".etl_site_secret_key*"))
 
 
-class Site:
-    """`manage.py serve` on a free port, and a browser without script."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.address = f"http://localhost:{port}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", MANAGE, "serve", "--port", str(port)],
-            env=dict(environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said = self._until_it_answers()
-        self.cookies = http.cookiejar.CookieJar()
-        self.browser = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(self.cookies), urllib.request.ProxyHandler({})
-        )
-
-    def _until_it_answers(self) -> str:
-        assert self.process.stdout is not None
-        lines = ""
-        for line in self.process.stdout:
-            lines += line
-            if "answers at" in line:
-                break
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", int(self.address.rpartition(":")[2]))) == 0:
-                    return lines
-        raise AssertionError(lines)
-
-    def get(self, path: str) -> str:
-        with self.browser.open(urllib.parse.urljoin(self.address, path), timeout=30) as answer:
-            text: str = answer.read().decode()
-            return text
-
-    def post(self, path: str, **values: str) -> str:
-        found = FORM_TOKEN.search(self.get(path))
-        assert found
-        body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": found[1]}).encode()
-        request = urllib.request.Request(urllib.parse.urljoin(self.address, path), body)
-        with self.browser.open(request, timeout=30) as answer:
-            text: str = answer.read().decode()
-            return text
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+def serve(environment: Mapping[str, str]) -> Site:
+    return Site.started([sys.executable, "-u", MANAGE], environment)
 
 
 @pytest.fixture
 def site(environment: dict[str, str]) -> Iterator[Site]:
     """A site that starts with no database at all."""
-    running = Site(environment)
+    running = serve(environment)
     yield running
     running.stop()
 
@@ -188,6 +137,70 @@ def test_a_new_site_makes_its_first_account_by_a_link(site: Site) -> None:
     assert sheet and "etl-card" in site.get(sheet[1])
 
 
+@pytest.mark.parametrize("code_page", ["cp1252", "cp874", "ascii"])
+def test_the_site_starts_on_a_console_of_any_code_page(
+    environment: dict[str, str], code_page: str
+) -> None:
+    """Its name has an arrow, which none of them knows."""
+    running = serve({**environment, "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page})
+    try:
+        assert r"Oracle ERP \u2192 BigQuery answers at" in running.said
+        assert "Oracle ERP → BigQuery" in running.get("/login/")
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("code_page", ["cp1252", "cp874", "ascii"])
+def test_a_command_names_what_the_console_cannot_show(
+    environment: dict[str, str], tmp_path: Path, code_page: str
+) -> None:
+    """In escapes, on standard output and in errors; none of the code pages has these letters."""
+    name = "東京 ERP"
+    file = tmp_path / "configuration.json"
+    store = {"name": name, "host": "erp", "service_name": "PROD", "user": "RO"}
+    kind = "oracle-erp-to-bigquery configuration"
+    document = {"format": kind, "version": 1, "data_stores": [store], "data_sources": []}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    options = {**environment, "PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
+    assert manage(options, "migrate").returncode == 0
+
+    done = manage(options, "import_configuration", str(file))
+    assert done.returncode == 0, done.stderr
+    assert r"\u6771\u4eac ERP has no password yet" in done.stdout
+    unknown = manage(options, "set_store_password", "京")
+    assert unknown.returncode == 1
+    assert r"no data store named '\u4eac'" in unknown.stderr
+
+
+WITHOUT_STREAMS = """
+import runpy, sys
+sys.stdin = sys.stdout = sys.stderr = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_commands_work_without_any_stream(environment: dict[str, str], tmp_path: Path) -> None:
+    """As pythonw.exe, or a service, starts them."""
+    command = [sys.executable, "-c", WITHOUT_STREAMS, str(MANAGE)]
+
+    def run(*arguments: str) -> int:
+        return subprocess.run([*command, *arguments], env=environment, check=False).returncode
+
+    assert run("migrate") == 0
+    assert run("check") == 0
+    assert run("import_configuration", str(tmp_path / "nowhere.json")) == 1
+    port = free_port()
+    process: subprocess.Popen[str] = subprocess.Popen(
+        [*command, "serve", "--port", str(port)], env=environment, text=True
+    )
+    running = Site(process, port)
+    try:
+        assert "Oracle ERP → BigQuery" in running.get("/login/")
+    finally:
+        running.stop()
+
+
 def test_a_host_name_that_is_not_the_site_s_is_refused(site: Site) -> None:
     """Links in mails and redirects cannot be made to point elsewhere."""
     request = urllib.request.Request(site.address, headers={"Host": "evil.example"})
@@ -197,7 +210,7 @@ def test_a_host_name_that_is_not_the_site_s_is_refused(site: Site) -> None:
 
 def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> None:
     """It believes the proxy about TLS and about who asks: no redirect for ever, no shared throttle."""
-    running = Site({**environment, "ETL_SITE_HTTPS": "1"})
+    running = serve({**environment, "ETL_SITE_HTTPS": "1"})
     try:
         headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
         request = urllib.request.Request(running.address + "/login/", headers=headers)
