@@ -206,6 +206,30 @@ def test_a_process_without_any_stream_ends_with_its_code(installation: Installat
     assert len(installation.rows("log_error")) == 1
 
 
+def test_every_program_starts_from_any_folder(installation: Installation, tmp_path: Path) -> None:
+    """By its path, and with a database whose path is relative to the checkout."""
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    database = Path(os.path.relpath(installation.database, ROOT)).as_posix()
+    installation.write_settings(ETL_DATABASE_URL=f"sqlite:///{database}")
+
+    def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / program), *arguments],
+            cwd=elsewhere,
+            env=installation.env(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    listed = run("etl_oracle_to_bq", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert [row["view"] for row in json.loads(listed.stdout)["sources"]] == [VIEW]
+    assert run("etl_oracle_to_bq", "run", "NOBODY").returncode == 2
+    assert run("etl_web_admin/manage.py", "check").returncode == 0
+
+
 unix_signals = pytest.mark.skipif(
     os.name == "nt", reason="Windows ends a process without asking; there is no SIGTERM to hear"
 )
