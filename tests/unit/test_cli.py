@@ -97,7 +97,12 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
         "heavy = {'oracledb', 'google.cloud', 'pandas', 'pyarrow', 'django'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
+    # In UTF-8, because the help has a letter that each code page of Windows writes otherwise.
     done = subprocess.run(
-        [sys.executable, "-c", seen], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-X", "utf8", "-c", seen],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == 0, done.stderr
