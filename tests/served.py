@@ -97,9 +97,9 @@ class Site:
         """The page at a path of this site, or at an address."""
         return self._opened(urllib.parse.urljoin(self.address, path))
 
-    def post(self, path: str, **values: str) -> str:
-        """Fill in the form of a page; the page that follows."""
-        found = FORM_TOKEN.search(self.get(path))
+    def post(self, path: str, *, page: str = "", **values: str) -> str:
+        """Fill in the form of `page`, which is at the same path if not told; what follows."""
+        found = FORM_TOKEN.search(self.get(page or path))
         assert found
         body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": found[1]}).encode()
         url = urllib.parse.urljoin(self.address, path)

@@ -9,13 +9,12 @@ import contextlib
 import json
 import secrets
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.installation import ROOT, Installation, store_row
+from tests.installation import HERE, Installation, Python, store_row
 from tests.sandbox.dataset.build import DEFAULT_ROWS
 from tests.sandbox.dataset.views import VIEWS, ViewSpec
 from tests.sandbox.serve import Sandbox, stop_signals
@@ -49,10 +48,10 @@ def demo(keep_serving: bool, rows: int | None) -> int:
     return 0 if agree else 1
 
 
-def set_up(folder: Path, sandbox: Sandbox) -> Installation:
+def set_up(folder: Path, sandbox: Sandbox, python: Python = HERE) -> Installation:
     """An installation with one data store and the nine data sources."""
     env = sandbox.env()
-    installation = Installation(folder, env)
+    installation = Installation(folder, env, python=python)
     installation.configure(
         [store_row(STORE, env)], source_rows(), {STORE: env["SANDBOX_ORACLE_PASSWORD"]}
     )
@@ -152,11 +151,13 @@ def report(runs: list[dict[str, object]], totals: dict[str, tuple[Totals, Totals
 def _serve(installation: Installation) -> None:
     """The admin site on the loaded data, until Ctrl-C."""
     password = secrets.token_urlsafe(9)
-    manage = [sys.executable, str(ROOT / "etl_web_admin" / "manage.py")]
     env = {**installation.env(), "DJANGO_SUPERUSER_PASSWORD": password}
     create = ["createsuperuser", "--noinput", "--username", "demo", "--email", "demo@localhost"]
-    subprocess.run([*manage, *create], env=env, check=True, stdout=subprocess.DEVNULL)
-    with stop_signals() as stopped, subprocess.Popen([*manage, "serve"], env=env) as site:
+    subprocess.run(
+        installation.manage_command(*create), env=env, check=True, stdout=subprocess.DEVNULL
+    )
+    serve = installation.manage_command("serve")
+    with stop_signals() as stopped, subprocess.Popen(serve, env=env) as site:
         print(f"\nUser demo, password {password}. Ctrl-C ends everything.", flush=True)
         # In short waits, because Windows delivers Ctrl-C only between them.
         while not stopped.wait(0.2) and site.poll() is None:
