@@ -126,7 +126,7 @@ class _Reader:
             project=text("GOOGLE_CLOUD_PROJECT"),
             location=text("ETL_BQ_LOCATION", "US"),
             emulator_host=text("BIGQUERY_EMULATOR_HOST"),
-            credentials_file=text("GOOGLE_APPLICATION_CREDENTIALS"),
+            credentials_file=_in_checkout(text("GOOGLE_APPLICATION_CREDENTIALS")),
             maximum_bytes_billed=limit or None,
             data_folder=(CHECKOUT / text("ETL_DATA_DIR", "var")).resolve(),
             batch_log_folders=self._batch_log_folders(),
@@ -162,6 +162,11 @@ class _Reader:
                 code="invalid-setting",
             )
         return int(text)
+
+
+def _in_checkout(path: str) -> str:
+    """A relative path means the same file wherever the process stands; empty stays empty."""
+    return str(CHECKOUT / path) if path else ""
 
 
 def require_project(settings: Settings) -> str:

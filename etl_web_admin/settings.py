@@ -112,6 +112,9 @@ def _database(url: str) -> dict[str, Any]:
             "-r etl_web_admin/requirements-postgresql.txt"
         )
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        if database["NAME"] != ":memory:":
+            # A relative path means the same file wherever the process stands.
+            database["NAME"] = str(CHECKOUT / database["NAME"])
         # Many short writers (the runs of a night) beside readers (the site): without WAL and
         # IMMEDIATE most of their transactions fail with "database is locked".
         database["OPTIONS"] = {

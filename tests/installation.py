@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.fernet import Fernet
 
@@ -31,17 +31,58 @@ DATABASE = "etl_config_transaction.db"
 MACHINE = ("PATH", "HOME", "LANG", "TMP", "TEMP", "TMPDIR", "SYSTEMROOT", "USERNAME", "USER")
 
 
+class Python(Protocol):
+    """A Python and the checkout whose commands it runs; its output is in `encoding`."""
+
+    checkout: Path
+    encoding: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line that runs this Python, to be started in the checkout."""
+
+    def environment(self) -> dict[str, str]:
+        """What it needs of its machine, none of it a setting of the product."""
+
+    def path(self, path: Path) -> str:
+        """How this Python names a path, with slashes."""
+
+
+class Here:
+    """The Python that runs the tests, on their own checkout."""
+
+    checkout = ROOT
+    encoding = "utf-8"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        machine = {name: os.environ[name] for name in MACHINE if name in os.environ}
+        return {**machine, "PYTHONUTF8": "1"}
+
+    def path(self, path: Path) -> str:
+        return path.as_posix()
+
+
+HERE = Here()
+
+
 class Installation:
     """One server's worth of the product in `folder`, pointed at a sandbox's environment."""
 
     def __init__(
-        self, folder: Path, sandbox: Mapping[str, str], settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        sandbox: Mapping[str, str],
+        settings: Mapping[str, str] | None = None,
+        python: Python = HERE,
     ) -> None:
         self.folder = folder
         self.database = folder / DATABASE
+        self.python = python
         self._settings = {
-            "ETL_DATABASE_URL": f"sqlite:///{self.database.as_posix()}",
-            "ETL_DATA_DIR": str(folder / "var"),
+            "ETL_DATABASE_URL": f"sqlite:///{python.path(self.database)}",
+            "ETL_DATA_DIR": python.path(folder / "var"),
             "ETL_SECRET_KEYS": Fernet.generate_key().decode("ascii"),
             "ETL_RETRY_SECONDS": "0",
             # The product's own 30 s are a limit that a busy machine misses.
@@ -61,32 +102,42 @@ class Installation:
 
     def env(self) -> dict[str, str]:
         """The environment of a command: the machine's, and where the settings are."""
-        machine = {name: os.environ[name] for name in MACHINE if name in os.environ}
-        return {**machine, "ETL_ENV_FILE": str(self.folder / ".env"), "PYTHONUTF8": "1"}
+        settings = self.python.path(self.folder / ".env")
+        return {**self.python.environment(), "ETL_ENV_FILE": settings}
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of `python -m etl_oracle_to_bq ARGUMENTS`."""
-        return [sys.executable, "-m", "etl_oracle_to_bq", *arguments]
+        return self.python.command("-m", "etl_oracle_to_bq", *arguments)
+
+    def manage_command(self, *arguments: str) -> list[str]:
+        """The command line of `manage.py ARGUMENTS`."""
+        manage = self.python.path(self.python.checkout / "etl_web_admin" / "manage.py")
+        return self.python.command(manage, *arguments)
 
     def etl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the ETL and wait for it."""
-        return run(self.command(*arguments), cwd=ROOT, env=self.env())
+        return self.run(self.command(*arguments))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the ETL and return at once."""
         return subprocess.Popen(
             self.command(*arguments),
-            cwd=ROOT,
+            cwd=self.python.checkout,
             env=self.env(),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
+            encoding=self.python.encoding,
         )
 
     def manage(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the site, with `text` on its standard input."""
-        manage = str(ROOT / "etl_web_admin" / "manage.py")
-        return run([sys.executable, manage, *arguments], text=text, cwd=ROOT, env=self.env())
+        return self.run(self.manage_command(*arguments), text=text)
+
+    def run(self, command: list[str], *, text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command in this installation's environment, from its checkout."""
+        place, encoding = self.python.checkout, self.python.encoding
+        return run(command, text=text, cwd=place, env=self.env(), encoding=encoding)
 
     def configure(
         self,
@@ -103,7 +154,7 @@ class Installation:
         }
         file = self.folder / "configuration.json"
         file.write_text(json.dumps(document), encoding="utf-8")
-        self._demand("import_configuration", str(file))
+        self._demand("import_configuration", self.python.path(file))
         for store, password in (passwords or {}).items():
             self._demand("set_store_password", store, text=password + "\n")
 

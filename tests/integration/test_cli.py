@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from cryptography.fernet import Fernet
 
 from etl_oracle_to_bq.codes import KIND_ACTIONS
 from tests.installation import ROOT, Installation
-from tests.waiting import finish, until
+from tests.waiting import finish, run, until
 
 if TYPE_CHECKING:
     from tests.sandbox.bigquery.launcher import BigQueryEmulator
@@ -189,6 +190,24 @@ def test_transforms_are_listed_with_their_first_line(
     assert json.loads(installation.etl("transforms", "--json").stdout) == {"transforms": []}
     installation.write_settings(ETL_TRANSFORMS="no_such_module")
     told(installation.etl("transforms", "--json"), 2, "unknown-transform")
+
+
+def test_every_program_starts_from_any_folder(installation: Installation, tmp_path: Path) -> None:
+    """By its path, and with a database whose path is relative to the checkout."""
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    database = Path(os.path.relpath(installation.database, ROOT)).as_posix()
+    installation.write_settings(ETL_DATABASE_URL=f"sqlite:///{database}")
+
+    def started(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, ROOT / program, *arguments]
+        return run(command, cwd=elsewhere, env=installation.env())
+
+    listed = started("etl_oracle_to_bq", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert [row["view"] for row in json.loads(listed.stdout)["sources"]] == [VIEW]
+    assert started("etl_oracle_to_bq", "run", "NOBODY").returncode == 2
+    assert started("etl_web_admin/manage.py", "check").returncode == 0
 
 
 unix_signals = pytest.mark.skipif(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import os
 import re
 import socket
@@ -18,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import HANG_SECONDS, finish, listens, next_line, run, until
+from tests.served import FORM_TOKEN, Site
+from tests.waiting import HANG_SECONDS, finish, listens, run, until
 from tests.web import KEY
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 MANAGE = CHECKOUT / "etl_web_admin" / "manage.py"
-FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @pytest.fixture
@@ -116,59 +115,14 @@ def test_the_etl_leaves_no_session_key_behind(environment: dict[str, str], tmp_p
     assert not list(tmp_path.glob(".etl_site_secret_key*"))
 
 
-class Site:
-    """`manage.py serve` on a free port, and a browser without script."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.address = f"http://localhost:{self.port}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", MANAGE, "serve", "--port", str(self.port)],
-            env=dict(environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said = self._until_it_answers()
-        self.cookies = http.cookiejar.CookieJar()
-        self.browser = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(self.cookies), urllib.request.ProxyHandler({})
-        )
-
-    def _until_it_answers(self) -> str:
-        lines = ""
-        while "answers at" not in lines:
-            lines += next_line(self.process, f"the address of the site, after {lines!r}")
-        until(lambda: listens(self.port), "the site to answer", self.process)
-        return lines
-
-    def get(self, path: str) -> str:
-        with self.browser.open(
-            urllib.parse.urljoin(self.address, path), timeout=HANG_SECONDS
-        ) as answer:
-            text: str = answer.read().decode()
-            return text
-
-    def post(self, path: str, **values: str) -> str:
-        found = FORM_TOKEN.search(self.get(path))
-        assert found
-        body = urllib.parse.urlencode({**values, "csrfmiddlewaretoken": found[1]}).encode()
-        request = urllib.request.Request(urllib.parse.urljoin(self.address, path), body)
-        with self.browser.open(request, timeout=HANG_SECONDS) as answer:
-            text: str = answer.read().decode()
-            return text
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+def serve(environment: Mapping[str, str]) -> Site:
+    return Site.started([sys.executable, "-u", MANAGE], environment)
 
 
 @pytest.fixture
 def site(environment: dict[str, str]) -> Iterator[Site]:
     """A site that starts with no database at all."""
-    running = Site(environment)
+    running = serve(environment)
     yield running
     running.stop()
 
@@ -206,7 +160,7 @@ def test_the_site_answers_where_its_name_cannot_be_shown(
 ) -> None:
     """The arrow in it is in none of these code pages."""
     poor = {"PYTHONUTF8": "0", "PYTHONIOENCODING": code_page}
-    running = Site({**environment, **poor})
+    running = serve({**environment, **poor})
     try:
         assert "Oracle ERP \\u2192 BigQuery answers at" in running.said
         assert "First account" in running.get(running.said.partition(running.address)[2].split()[0])
@@ -244,7 +198,7 @@ def _status(address: str) -> int:
 
 def test_behind_a_tls_proxy_the_site_answers(environment: dict[str, str]) -> None:
     """It believes the proxy about TLS and about who asks: no redirect for ever, no shared throttle."""
-    running = Site({**environment, "ETL_SITE_HTTPS": "1"})
+    running = serve({**environment, "ETL_SITE_HTTPS": "1"})
     try:
         headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
         request = urllib.request.Request(running.address + "/login/", headers=headers)

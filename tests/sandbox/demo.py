@@ -11,13 +11,12 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.installation import ROOT, Installation, store_row
+from tests.installation import HERE, Installation, Python, store_row
 from tests.sandbox.dataset.build import DEFAULT_ROWS
 from tests.sandbox.dataset.views import VIEWS, ViewSpec
 from tests.sandbox.serve import Sandbox, stop_signals
@@ -70,10 +69,10 @@ def _refusal(port: int) -> str:
     return ""
 
 
-def set_up(folder: Path, sandbox: Sandbox) -> Installation:
+def set_up(folder: Path, sandbox: Sandbox, python: Python = HERE) -> Installation:
     """An installation with one data store and the nine data sources."""
     env = sandbox.env()
-    installation = Installation(folder, env)
+    installation = Installation(folder, env, python=python)
     installation.configure(
         [store_row(STORE, env)], source_rows(), {STORE: env["SANDBOX_ORACLE_PASSWORD"]}
     )
@@ -185,11 +184,12 @@ def aligned(lines: Sequence[Sequence[str]], left: set[int]) -> str:
 def _serve(installation: Installation, port: int) -> None:
     """The admin site on the loaded data, until Ctrl-C."""
     password = secrets.token_urlsafe(9)
-    manage = [sys.executable, str(ROOT / "etl_web_admin" / "manage.py")]
     env = {**installation.env(), "DJANGO_SUPERUSER_PASSWORD": password}
     create = ["createsuperuser", "--noinput", "--username", "demo", "--email", "demo@localhost"]
-    subprocess.run([*manage, *create], env=env, check=True, stdout=subprocess.DEVNULL)
-    serve = [*manage, "serve", "--port", str(port)]
+    subprocess.run(
+        installation.manage_command(*create), env=env, check=True, stdout=subprocess.DEVNULL
+    )
+    serve = installation.manage_command("serve", "--port", str(port))
     with stop_signals() as stopped, subprocess.Popen(serve, env=env) as site:
         print(f"\nUser demo, password {password}. Ctrl-C ends everything.", flush=True)
         # In short waits, because Windows delivers Ctrl-C only between them.

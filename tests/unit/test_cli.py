@@ -99,7 +99,8 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
         "heavy = {'oracledb', 'google.cloud', 'pandas', 'pyarrow', 'django'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
-    done = run([sys.executable, "-c", seen], cwd=ROOT)
+    # In UTF-8, because the help has a letter that each code page of Windows writes otherwise.
+    done = run([sys.executable, "-X", "utf8", "-c", seen], cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 

@@ -63,6 +63,14 @@ def test_an_absolute_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert settings.load({"ETL_DATA_DIR": str(tmp_path)}).data_folder == tmp_path
 
 
+def test_a_relative_credentials_file_lies_in_the_checkout_too(tmp_path: Path) -> None:
+    name = "GOOGLE_APPLICATION_CREDENTIALS"
+    assert settings.load({}).credentials_file == ""
+    assert settings.load({name: "k.json"}).credentials_file == str(settings.CHECKOUT / "k.json")
+    given = str(tmp_path / "k.json")
+    assert settings.load({name: given}).credentials_file == given
+
+
 def test_the_logs_of_the_batch_file_are_where_it_writes_them(tmp_path: Path) -> None:
     """Wherever the data folder is: a batch file cannot read the settings file."""
     beside = settings.CHECKOUT / "var" / "log"
