@@ -10,6 +10,7 @@ import pytest
 from tests.installation import Installation, store_row
 from tests.sandbox.demo import STORE, source_rows
 from tests.sandbox.serve import Sandbox
+from tests.windows.python import requirements
 from tests.windows.server import WindowsPython
 
 VIEW = "ERP.V_GL_ACCOUNTS"
@@ -29,10 +30,8 @@ def test_pip_finds_nothing_to_install_and_nothing_amiss(windows: WindowsPython) 
     options = ("--no-deps", "--no-compile", "--only-binary", ":all:", "-r", "requirements.txt")
     installed = server.run(windows.command(pip, "install", "--no-index", *options))
     assert installed.returncode == 0, installed.stderr
-    wanted = re.findall(
-        r"^[\w.-]+==", (windows.checkout / "requirements.txt").read_text("utf-8"), re.MULTILINE
-    )
-    assert installed.stdout.count("Requirement already satisfied: ") == len(wanted) > 40
+    pins = requirements(windows.checkout / "requirements.txt")
+    assert installed.stdout.count("Requirement already satisfied: ") == len(pins) > 30
     checked = server.run(windows.command(pip, "check"))
     assert (checked.returncode, checked.stdout) == (0, "No broken requirements found.\n")
 
