@@ -13,8 +13,10 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
@@ -43,7 +45,8 @@ class Child:
         theirs, self._lifeline = SPAWN.Pipe(duplex=False)
         self.messages, outbox = SPAWN.Pipe(duplex=False)
         self._process = SPAWN.Process(target=_live, args=(work, theirs, outbox))
-        self._process.start()
+        with _without_ctrl_c():
+            self._process.start()
         # Only the child holds these now, so that each side sees the other's end.
         theirs.close()
         outbox.close()
@@ -69,6 +72,24 @@ class Child:
             self._process.kill()
             self._process.join()
         self.messages.close()
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Hold Ctrl-C back from this thread, and for good from a child that it starts.
+
+    It would interrupt the child's imports, before `_live` can ignore it. Windows has no such mask.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    # Started with the first child otherwise, it would lift the mask (CPython's resource_tracker).
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def received(children: Iterable[Child], seconds: float) -> list[tuple[Child, Any]]:

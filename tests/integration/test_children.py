@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from etl_oracle_to_bq import children
+from tests.integration import interrupted_import
 from tests.waiting import HANG_SECONDS, lives, next_line, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -159,3 +160,12 @@ def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None
         parent.kill()
     for process in processes:
         until(lambda process=process: not lives(process), "the end of a child")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot hold Ctrl-C back from a process")
+def test_ctrl_c_does_not_meet_a_child_that_is_still_importing() -> None:
+    child = children.Child(interrupted_import.answering)
+    try:
+        assert children.received([child], None) == [(child, "here")]
+    finally:
+        child.end()
